@@ -1,0 +1,1 @@
+"""HTTP only: routes, negotiation, middleware, error handlers."""

@@ -1,0 +1,1 @@
+"""Translations between therapy homework and FHIR, pure functions over values."""

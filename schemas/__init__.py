@@ -1,0 +1,1 @@
+"""What things are: the R4 Registry, primitive values, validation, outcomes."""

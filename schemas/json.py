@@ -1,0 +1,93 @@
+"""JSON in and out without loss: decimals keep their digits, duplicate keys and lone surrogates are faults. https://hl7.org/fhir/R4/json.html"""
+
+import json as stdlib
+import re
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+MAX_DEPTH: Final = 100
+_decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
+_encoder: Final = msgspec.json.Encoder(decimal_format="number")
+# Every key is followed by `"` and `:`, so this finds at least as many as there are keys.
+_KEY_END: Final = re.compile(rb'"[ \t\r\n]*:')
+encode: Final = _encoder.encode
+
+
+class JsonFault(ValueError):
+    """The bytes are not the JSON object that FHIR asks for; `position` is a byte offset or None."""
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.position = position
+
+
+def decode(raw: bytes) -> Any:
+    """The JSON value in `raw`, numbers with a fraction or exponent as Decimal. Raises JsonFault."""
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
+        _check_depth(raw)
+    try:
+        value = _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _explain(raw) from None
+    if len(_KEY_END.findall(raw)) != _count_keys(value):
+        _check_duplicates(raw)
+    return value
+
+
+def _count_keys(value: Any) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(_count_keys(child) for child in value.values() if isinstance(child, (dict, list)))
+    if isinstance(value, list):
+        return sum(_count_keys(child) for child in value if isinstance(child, (dict, list)))
+    return 0
+
+
+def _check_depth(raw: bytes) -> None:
+    depth = 0
+    for match in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', raw, re.DOTALL):
+        mark = match.group()
+        if mark in (b"{", b"["):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise JsonFault(f"The JSON is nested deeper than {MAX_DEPTH} levels", match.start())
+        elif mark in (b"}", b"]"):
+            depth -= 1
+
+
+def _check_duplicates(raw: bytes) -> None:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen = dict(pairs)
+        if len(seen) != len(pairs):
+            names = [name for name, _ in pairs]
+            double = next(name for name in names if names.count(name) > 1)
+            raise JsonFault(f"The JSON object has the key {double!r} more than once; each key may stand once")
+        return seen
+
+    stdlib.loads(raw, object_pairs_hook=unique)
+
+
+def _explain(raw: bytes) -> JsonFault:
+    """Why `raw` was refused, with the byte position where the standard library's parser names one."""
+    if raw.startswith(b"\xef\xbb\xbf"):
+        return JsonFault("The body starts with a byte order mark; send plain UTF-8", 0)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        return JsonFault(f"The body is not UTF-8: byte {fault.start} cannot be read", fault.start)
+    try:
+        stdlib.loads(text, parse_constant=_no_constant)
+    except stdlib.JSONDecodeError as fault:
+        position = len(text[: fault.pos].encode())
+        return JsonFault(
+            f"The body is not JSON: {fault.msg} at line {fault.lineno}, column {fault.colno} (byte {position})", position
+        )
+    except JsonFault as fault:
+        return fault
+    return JsonFault("The body has a lone surrogate escape; write the character in UTF-8 or as a pair of escapes")
+
+
+def _no_constant(name: str) -> Any:
+    raise JsonFault(f"The body is not JSON: {name} is not a JSON number")

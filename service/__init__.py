@@ -1,0 +1,1 @@
+"""What Hearth does: interactions, storage, search, grants; free of HTTP."""
