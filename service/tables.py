@@ -1,0 +1,195 @@
+"""The tables of Hearth as SQLAlchemy metadata; hot paths write their SQL themselves, cold paths and alembic use this.
+
+Every table carries tenant_id and every unique key starts with it, so that the store can be distributed by tenant.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+metadata: Final = MetaData()
+
+
+def _time(name: str, **options: object) -> Column[object]:
+    return Column(name, DateTime(timezone=True), **options)  # type: ignore[arg-type]  # SQLAlchemy's overloads
+
+
+PARTITIONS: Final[dict[str, tuple[str, ...]]] = {
+    "resource_observation": ("Observation",),
+    "resource_task": ("Task",),
+    "resource_response": ("QuestionnaireResponse",),
+    "resource_plan": ("CarePlan", "Goal"),
+    "resource_patient": ("Patient",),
+    "resource_audit": ("AuditEvent",),
+}
+"""Which types have a partition of their own; every other type lives in `resource_other`."""
+
+resource: Final = Table(
+    "resource",
+    metadata,
+    _time("updated", nullable=False),
+    _time("d0", nullable=False, server_default=text("'-infinity'")),
+    _time("d1"),
+    _time("d2"),
+    Column("k1", BigInteger),
+    Column("k2", BigInteger),
+    Column("ident", BigInteger),
+    Column("txn", BigInteger, nullable=False, server_default=text("pg_current_xact_id()::text::bigint")),
+    Column("present", BigInteger, nullable=False, server_default=text("0")),
+    Column("id", Uuid, nullable=False),
+    Column("patient", Uuid),
+    Column("tenant_id", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("type_id", SmallInteger, nullable=False),
+    Column("enc", SmallInteger, nullable=False, server_default=text("0")),
+    Column("deleted", Boolean, nullable=False, server_default=text("false")),
+    Column("sel", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
+    Column("flt", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
+    Column("ref", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
+    Column("refk", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
+    Column("fid", Text),
+    Column("words", Text),
+    Column("content", LargeBinary),
+    PrimaryKeyConstraint("tenant_id", "type_id", "id", name="resource_pk"),
+    CheckConstraint("deleted = (content is null)", name="resource_body"),
+    Index("resource_patient_date", "tenant_id", "patient", "d0", "k1", "id", postgresql_where=text("patient is not null")),
+    Index("resource_updated", "tenant_id", "updated", "id"),
+    Index("resource_feed", "tenant_id", "txn", "id"),
+    Index("resource_ident", "tenant_id", "ident", postgresql_where=text("ident is not null")),
+    Index("resource_sel", "sel", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+    postgresql_partition_by="LIST (type_id)",
+)
+
+resource_history: Final = Table(
+    "resource_history",
+    metadata,
+    _time("updated", nullable=False),
+    Column("txn", BigInteger, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("tenant_id", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("type_id", SmallInteger, nullable=False),
+    Column("enc", SmallInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("fid", Text),
+    Column("content", LargeBinary),
+    PrimaryKeyConstraint("tenant_id", "type_id", "id", "version", name="resource_history_pk"),
+    Index("resource_history_updated", "tenant_id", "type_id", "updated", "id"),
+)
+
+resource_string: Final = Table(
+    "resource_string",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("type_id", SmallInteger, nullable=False),
+    Column("param", SmallInteger, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("norm", Text(collation="C"), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("codes", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
+    Index("resource_string_id", "tenant_id", "type_id", "id", "param"),
+    Index("resource_string_norm", "tenant_id", "type_id", "param", text('"left"(norm, 200)'), "id"),
+)
+
+resource_range: Final = Table(
+    "resource_range",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("type_id", SmallInteger, nullable=False),
+    Column("param", SmallInteger, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("lo", Numeric, nullable=False),
+    Column("hi", Numeric, nullable=False),
+    Column("codes", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
+    Index("resource_range_id", "tenant_id", "type_id", "id", "param"),
+    Index("resource_range_lo", "tenant_id", "type_id", "param", "lo", "id"),
+)
+
+content_dict: Final = Table(
+    "content_dict",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("dict", LargeBinary, nullable=False),
+)
+
+tenant: Final = Table(
+    "tenant",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False),
+    _time("created", nullable=False, server_default=text("now()")),
+    UniqueConstraint("name", name="tenant_name"),
+)
+
+oauth_client: Final = Table(
+    "oauth_client",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("disabled", Boolean, nullable=False, server_default=text("false")),
+    _time("created", nullable=False, server_default=text("now()")),
+    PrimaryKeyConstraint("tenant_id", "client_id", name="oauth_client_pk"),
+)
+
+oauth_token: Final = Table(
+    "oauth_token",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    _time("issued", nullable=False),
+    _time("expires", nullable=False),
+    _time("revoked"),
+    PrimaryKeyConstraint("tenant_id", "token_hash", name="oauth_token_pk"),
+    Index("oauth_token_client", "tenant_id", "client_id"),
+    Index("oauth_token_expires", "tenant_id", "expires"),
+)
+
+conditional_key: Final = Table(
+    "conditional_key",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("type_id", SmallInteger, nullable=False),
+    Column("key", BigInteger, nullable=False),
+    _time("taken", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "type_id", "key", name="conditional_key_pk"),
+)
+
+idempotency_key: Final = Table(
+    "idempotency_key",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("status", Integer),
+    Column("headers", LargeBinary),
+    Column("body", LargeBinary),
+    _time("created", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "client_id", "key", name="idempotency_key_pk"),
+    Index("idempotency_key_created", "tenant_id", "created"),
+)
