@@ -1,0 +1,68 @@
+"""Call and Reply: one FHIR interaction in, one out, free of HTTP; a batch entry and a request run the same function.
+
+https://hl7.org/fhir/R4/http.html
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from service.grant import Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The conditional headers as sent: versions without quotes and W/, dates parsed, If-None-Exist as a query string."""
+
+    if_match: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: datetime | None = None
+    if_none_exist: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prefer:
+    """The Prefer header: `returns` is minimal, representation or OperationOutcome; `strict` is handling=strict (ours by default)."""
+
+    returns: str | None = None
+    strict: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What somebody asks. `base` is the tenant's FHIR base without a slash at its end; `params` are decoded, in order."""
+
+    tenant_id: int
+    base: str
+    grant: Grant
+    interaction: str
+    now: datetime
+    type: str | None = None
+    id: str | None = None
+    version: str | None = None
+    operation: str | None = None
+    compartment: tuple[str, str] | None = None
+    params: tuple[tuple[str, str], ...] = ()
+    body: Any = None
+    media_type: str = ""
+    conditions: Conditions = field(default_factory=Conditions)
+    prefer: Prefer = field(default_factory=Prefer)
+    request_id: str = ""
+    address: str | None = None
+    self_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What they get. `content` is the JSON body; `version` and `updated` become ETag and Last-Modified."""
+
+    status: int
+    content: bytes | None = None
+    version: int | None = None
+    updated: datetime | None = None
+    location: str | None = None
+    type: str | None = None
+    id: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    audited: bool = False
+    """Whether the AuditEvent went into the same transaction, as every write's does."""

@@ -1,0 +1,341 @@
+"""The index row of a resource: hot columns, tokens, references, intervals and strings. One plan per type, compiled once."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final
+
+from schemas import dates, ids, references, tokens
+from schemas.registry import REGISTRY, SearchParam, SearchPath, Step
+from service.index import layout, values
+
+JsonObject = dict[str, Any]
+WORD_START: Final = "\x1e"
+WORD_PARAM: Final = "\x1f"
+
+
+@dataclass(slots=True)
+class IndexRow:
+    """What one version of a resource can be found by; the names are those of the columns. Filled once, by `build`."""
+
+    d0: datetime = dates.PAST
+    d1: datetime | None = None
+    d2: datetime | None = None
+    k1: int | None = None
+    k2: int | None = None
+    ident: int | None = None
+    present: int = 0
+    patient: uuid.UUID | None = None
+    sel: list[int] = field(default_factory=list)
+    flt: list[int] = field(default_factory=list)
+    ref: list[uuid.UUID] = field(default_factory=list)
+    refk: list[int] = field(default_factory=list)
+    words: str | None = None
+    strings: list[tuple[int, str, str, list[int]]] = field(default_factory=list)
+    ranges: list[tuple[int, Decimal, Decimal, list[int]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the resource lives: the tenant, its base address, the resource's type and storage key."""
+
+    tenant_id: int
+    base: str
+    type: str
+    key: uuid.UUID
+
+
+Collect = Callable[[IndexRow, JsonObject, Target], None]
+
+
+def reference_key(param_id: int, target_type_id: int) -> int:
+    """The number in `refk` that says by which parameter, and to which type, the id beside it in `ref` refers."""
+    return param_id << 8 | target_type_id
+
+
+def follow(node: Any, steps: tuple[Step, ...]) -> list[Any]:
+    """The values at the end of `steps`, arrays flattened, nulls left out."""
+    found = [node]
+    for step in steps:
+        reached: list[Any] = []
+        for value in found:
+            child = value.get(step.name) if isinstance(value, dict) else None
+            if isinstance(child, list):
+                reached.extend(child)
+            elif child is not None:
+                reached.append(child)
+        if step.where is not None:
+            name, wanted = step.where
+            reached = [value for value in reached if isinstance(value, dict) and value.get(name) == wanted]
+        found = [value for value in reached if value is not None]
+    return found
+
+
+def build(resource: JsonObject, target: Target) -> IndexRow:
+    """The index row of `resource`, which has passed validation."""
+    row = IndexRow()
+    if target.type == "Patient":
+        row.patient = target.key
+    plan = _plan(target.type)
+    for name in resource:
+        for collect in plan.get(name, ()):
+            collect(row, resource, target)
+    return row
+
+
+@lru_cache(maxsize=256)
+def _plan(type_name: str) -> dict[str, tuple[Collect, ...]]:
+    """For each element at the top of the type, what to collect when it is there."""
+    plan: dict[str, list[Collect]] = {}
+    definition = REGISTRY.types[type_name]
+    for param in definition.search.values():
+        if layout.combined(type_name, param.code) is not None:
+            continue
+        if param.kind == "composite":
+            for name, collect in _composites(type_name, param):
+                plan.setdefault(name, []).append(collect)
+            continue
+        for path in param.paths:
+            if path.steps:
+                plan.setdefault(path.steps[0].name, []).append(_collector(type_name, param, path))
+    return {name: tuple(collects) for name, collects in plan.items()}
+
+
+def _collector(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
+    return {
+        "token": _token,
+        "reference": _reference,
+        "date": _date,
+        "string": _string,
+        "uri": _uri,
+        "number": _number,
+        "quantity": _number,
+    }[param.kind](type_name, param, path)
+
+
+def _token(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
+    type_id, bit, steps, datatype = REGISTRY.types[type_name].id, 1 << param.bit, path.steps, path.datatype
+    hot = layout.hot(type_name)
+    column = "k1" if hot.k1 == param.code else "k2" if hot.k2 == param.code else None
+    column = "ident" if param.code == "identifier" else column
+    selective = layout.is_selective(param)
+    has_words = datatype in ("CodeableConcept", "Coding", "Identifier")
+
+    def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
+        for value in follow(resource, steps):
+            row.present |= bit
+            for text, single in values.token_texts(value, datatype):
+                made = tokens.token(target.tenant_id, type_id, param.id, text)
+                if column is not None and single and getattr(row, column) is None:
+                    setattr(row, column, made)
+                else:
+                    (row.sel if selective and single else row.flt).append(made)
+            if has_words:
+                for words in values.words(value, datatype):
+                    row.words = f"{row.words or ''}{WORD_START}{param.id}{WORD_PARAM}{values.fold(words)}"
+
+    return collect
+
+
+def _reference(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
+    type_id, bit, steps = REGISTRY.types[type_name].id, 1 << param.bit, path.steps
+    column = "k1" if layout.hot(type_name).k1 == param.code else None
+    in_patient = layout.is_patient_column(type_name, param.code)
+    only = path.targets
+
+    def keep(row: IndexRow, made: int) -> None:
+        if column is not None and row.k1 is None:
+            row.k1 = made
+        else:
+            row.sel.append(made)
+
+    def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
+        for value in follow(resource, steps):
+            if isinstance(value, str):  # canonical or uri
+                row.present |= bit
+                for text in _canonical(value):
+                    keep(row, tokens.token(target.tenant_id, type_id, param.id, text))
+                continue
+            written = value.get("reference", "")
+            literal = references.literal(written) if written else None
+            if literal is not None and literal.base in (None, target.base) and literal.type in REGISTRY.types:
+                if only and literal.type not in only:
+                    continue
+                row.present |= bit
+                to = REGISTRY.types[literal.type].id
+                key = ids.key(target.tenant_id, literal.type, literal.id)
+                if in_patient and literal.type == "Patient":
+                    row.patient = key
+                    continue
+                keep(row, tokens.reference(target.tenant_id, type_id, param.id, to, key))
+                row.ref.append(key)
+                row.refk.append(reference_key(param.id, to))
+                continue
+            if only and not (literal is not None and literal.type in only) and value.get("type") not in only:
+                continue
+            row.present |= bit
+            if written and not written.startswith("#"):
+                keep(row, tokens.token(target.tenant_id, type_id, param.id, f"url:{written}"))
+            for text, single in values.token_texts(value.get("identifier", {}), "Identifier"):
+                if single:
+                    row.sel.append(tokens.token(target.tenant_id, type_id, param.id, f"identifier:{text}"))
+
+    return collect
+
+
+def _canonical(value: str) -> Iterator[str]:
+    url, _, version = value.partition("|")
+    yield f"url:{url}"
+    if version:
+        yield f"url:{value}"
+
+
+def _date(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
+    bit, steps, datatype = 1 << param.bit, path.steps, path.datatype
+    hot = layout.hot(type_name)
+    shared = _attachments(type_name, path)
+
+    def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
+        for value, codes in _with_codes(resource, steps, shared, target):
+            for lo, hi in values.intervals(value, datatype):
+                row.present |= bit
+                if hot.d0 == param.code and row.d1 is None:
+                    row.d0, row.d1 = lo, hi
+                elif hot.d2 == param.code and row.d2 is None:
+                    row.d2 = lo
+                    row.ranges.append((param.id, values.micros(lo), values.micros(hi), codes))
+                else:
+                    row.ranges.append((param.id, values.micros(lo), values.micros(hi), codes))
+
+    return collect
+
+
+def _number(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
+    type_id, bit, steps, datatype = REGISTRY.types[type_name].id, 1 << param.bit, path.steps, path.datatype
+    shared = _attachments(type_name, path)
+
+    def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
+        for value, codes in _with_codes(resource, steps, shared, target):
+            for low, high, units in values.numbers(value, datatype):
+                row.present |= bit
+                made = [tokens.token(target.tenant_id, type_id, param.id, text) for text in units]
+                row.ranges.append((param.id, low, high, made + codes))
+
+    return collect
+
+
+def _string(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
+    bit, steps, datatype = 1 << param.bit, path.steps, path.datatype
+    shared = _attachments(type_name, path)
+
+    def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
+        for value, codes in _with_codes(resource, steps, shared, target):
+            for text in values.strings(value, datatype):
+                row.present |= bit
+                row.strings.append((param.id, values.fold(text), text, codes))
+
+    return collect
+
+
+def _uri(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
+    type_id, bit, steps = REGISTRY.types[type_name].id, 1 << param.bit, path.steps
+    in_row = param.code.startswith("_")
+
+    def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
+        for value in follow(resource, steps):
+            row.present |= bit
+            if in_row:
+                row.flt.append(tokens.token(target.tenant_id, type_id, param.id, f"url:{value}"))
+            else:
+                row.strings.append((param.id, value, value, []))
+
+    return collect
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """A composite whose second component is this path: its first component's codes ride on the path's row."""
+
+    param_id: int
+    type_id: int
+    focus: tuple[Step, ...]
+    first: tuple[SearchPath, ...]
+
+
+def _attachments(type_name: str, path: SearchPath) -> tuple[_Shared, ...]:
+    definition = REGISTRY.types[type_name]
+    return tuple(
+        _Shared(param.id, definition.id, param.focus, param.components[0].paths)
+        for param in definition.search.values()
+        if param.kind == "composite" and _carrier(type_name, param) is not None
+        for second in param.components[1].paths
+        if param.focus + second.steps == path.steps
+    )
+
+
+@lru_cache(maxsize=1024)
+def _carrier(type_name: str, composite: SearchParam) -> str | None:
+    return carrier(type_name, composite)
+
+
+def carrier(type_name: str, composite: SearchParam) -> str | None:
+    """The parameter on whose range or string rows a composite's codes ride, None when it has tokens of its own."""
+    if layout.combined(type_name, composite.code) is not None or len(composite.components) != 2:
+        return None
+    wanted = {composite.focus + path.steps for path in composite.components[1].paths}
+    for param in REGISTRY.types[type_name].search.values():
+        if param.kind in ("quantity", "date", "string", "number") and wanted & {path.steps for path in param.paths}:
+            return param.code
+    return None
+
+
+def _with_codes(
+    resource: JsonObject, steps: tuple[Step, ...], shared: tuple[_Shared, ...], target: Target
+) -> Iterator[tuple[Any, list[int]]]:
+    if not shared:
+        for value in follow(resource, steps):
+            yield value, []
+        return
+    focus = shared[0].focus
+    for node in follow(resource, focus):
+        codes = [
+            tokens.token(target.tenant_id, item.type_id, item.param_id, text)
+            for item in shared
+            for path in item.first
+            for value in follow(node, path.steps)
+            for text, _ in values.token_texts(value, path.datatype)
+        ]
+        for value in follow(node, steps[len(focus) :]):
+            yield value, codes
+
+
+def _composites(type_name: str, param: SearchParam) -> Iterator[tuple[str, Collect]]:
+    if carrier(type_name, param) is not None:
+        return
+    type_id, bit = REGISTRY.types[type_name].id, 1 << param.bit
+    first, second = param.components[:2]
+
+    def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
+        for node in follow(resource, param.focus):
+            ends = list(_texts(node, second.paths))
+            for start in _texts(node, first.paths):
+                row.present |= bit
+                row.flt += [tokens.token(target.tenant_id, type_id, param.id, f"{start}${end}") for end in ends]
+
+    names = {param.focus[0].name} if param.focus else {path.steps[0].name for path in second.paths if path.steps}
+    for name in names:
+        yield name, collect
+
+
+def _texts(node: Any, paths: tuple[SearchPath, ...]) -> Iterator[str]:
+    for path in paths:
+        for value in follow(node, path.steps):
+            if path.datatype == "Reference":
+                literal = references.literal(value.get("reference", ""))
+                if literal is not None:
+                    yield f"{literal.type}/{literal.id}"
+            else:
+                yield from (text for text, _ in values.token_texts(value, path.datatype))
