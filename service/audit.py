@@ -1,0 +1,161 @@
+"""One AuditEvent per interaction, written as bytes from prepared pieces. https://hl7.org/fhir/R4/auditevent.html
+
+The entities follow IHE's Basic Audit profiles: the resource, the query, the patient, the request id.
+https://profiles.ihe.net/ITI/BALP/
+"""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+from uuid import UUID
+
+from schemas import ids
+from schemas.dates import instant
+from schemas.json import encode
+
+CLIENT_SYSTEM: Final = "https://hearth.health/fhir/NamingSystem/client-id"
+SERVICE_SYSTEM: Final = "https://hearth.health/fhir/NamingSystem/service"
+
+SUCCESS: Final = 0
+MINOR_FAILURE: Final = 4
+SERIOUS_FAILURE: Final = 8
+MAJOR_FAILURE: Final = 12
+
+ACTIONS: Final = {
+    "create": "C",
+    "read": "R",
+    "vread": "R",
+    "history": "R",
+    "history-instance": "R",
+    "history-type": "R",
+    "history-system": "R",
+    "update": "U",
+    "patch": "U",
+    "delete": "D",
+    "search": "E",
+    "search-type": "E",
+    "search-system": "E",
+    "batch": "E",
+    "transaction": "E",
+    "operation": "E",
+    "capabilities": "E",
+}
+"""The action of each code of http://hl7.org/fhir/restful-interaction: create, read, update, delete, execute."""
+
+_ENTITY_TYPE: Final = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
+_OBJECT_ROLE: Final = "http://terminology.hl7.org/CodeSystem/object-role"
+_REQUEST_TYPE: Final = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType"
+_SOURCE: Final = (
+    f'"source":{{"observer":{{"type":"Device","identifier":{{"system":"{SERVICE_SYSTEM}","value":"hearth"}}}}}}'
+)
+_OBJECT: Final = f'"type":{{"system":"{_ENTITY_TYPE}","code":"2"}},"role":{{"system":"{_OBJECT_ROLE}","code":"4"}}}}'
+_QUERY: Final = (
+    f'{{"type":{{"system":"{_ENTITY_TYPE}","code":"2"}},"role":{{"system":"{_OBJECT_ROLE}","code":"24"}},"query":"'
+)
+_PATIENT: Final = f'"type":{{"system":"{_ENTITY_TYPE}","code":"1"}},"role":{{"system":"{_OBJECT_ROLE}","code":"1"}}}}'
+_REQUEST: Final = f'"type":{{"system":"{_REQUEST_TYPE}","code":"XrequestId"}}}}]}}'
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """An AuditEvent as it is stored (`content` is complete, version 1), and what the store needs to index it."""
+
+    id: UUID
+    tenant_id: int
+    recorded: datetime
+    interaction: str
+    action: str
+    outcome: int
+    client_id: str
+    patient: UUID | None
+    entity: tuple[str, str] | None
+    content: bytes
+
+
+def event(
+    interaction: str,
+    *,
+    tenant_id: int,
+    client_id: str,
+    address: str | None,
+    recorded: datetime,
+    outcome: int,
+    type: str | None,
+    id: str | None,
+    version: int | None,
+    query: str | None,
+    request_id: str,
+    patient: str | None,
+) -> AuditRecord:
+    """The record of one interaction on `type`/`id`; `patient` is the logical id of the Patient it concerns.
+
+    `query` is the query string of a search or operation. It may hold identifiers, so it is kept in the event, as FHIR
+    has it, and in no log. `recorded` is UTC, cut to milliseconds (schemas.dates.clock).
+    """
+    key = ids.new(recorded.timestamp())
+    moment = instant(recorded)
+    text = (
+        f'{{"resourceType":"AuditEvent","id":"{key}","meta":{{"versionId":"1","lastUpdated":"{moment}"}},'
+        f'{_what(interaction)},"recorded":"{moment}","outcome":"{outcome}",{_who(client_id, address)},{_SOURCE},'
+        f'"entity":[{_entities(type, id, version, query, patient)}'
+        f'{{"what":{{"identifier":{{"value":{_quoted(request_id)}}}}},{_REQUEST}'
+    )
+    return AuditRecord(
+        key,
+        tenant_id,
+        recorded,
+        interaction,
+        ACTIONS[interaction],
+        outcome,
+        client_id,
+        None if patient is None else ids.key(tenant_id, "Patient", patient),
+        None if id is None or type is None else (type, id),
+        text.encode(),
+    )
+
+
+def outcome_of(status: int) -> int:
+    """The audit outcome of an HTTP status: the caller's faults are minor, ours are serious, absence is major."""
+    if status < 400:
+        return SUCCESS
+    if status < 500:
+        return MINOR_FAILURE
+    return MAJOR_FAILURE if status == 503 else SERIOUS_FAILURE
+
+
+def _entities(type: str | None, id: str | None, version: int | None, query: str | None, patient: str | None) -> str:
+    text = ""
+    if id is not None:
+        history = "" if version is None else f"/_history/{version}"
+        text = f'{{"what":{{"reference":{_quoted(f"{type}/{id}{history}")}}},{_OBJECT},'
+    elif type is not None and query is None:
+        text = f'{{"what":{{"type":{_quoted(type)}}},{_OBJECT},'
+    if query is not None:
+        address = f"{type or ''}?{query}"
+        text += f'{_QUERY}{b64encode(address.encode()).decode("ascii")}"}},'
+    if patient is not None and (patient != id or type != "Patient"):
+        text += f'{{"what":{{"reference":{_quoted(f"Patient/{patient}")}}},{_PATIENT},'
+    return text
+
+
+def _quoted(text: str) -> str:
+    return encode(text).decode()
+
+
+@lru_cache(maxsize=64)
+def _what(interaction: str) -> str:
+    return (
+        '"type":{"system":"http://terminology.hl7.org/CodeSystem/audit-event-type","code":"rest"},'
+        f'"subtype":[{{"system":"http://hl7.org/fhir/restful-interaction","code":"{interaction}"}}],'
+        f'"action":"{ACTIONS[interaction]}"'
+    )
+
+
+@lru_cache(maxsize=8192)
+def _who(client_id: str, address: str | None) -> str:
+    # Network type 2 is an IP address.
+    network = "" if not address else f',"network":{{"address":{_quoted(address)},"type":"2"}}'
+    identifier = f'{{"system":"{CLIENT_SYSTEM}","value":{_quoted(client_id)}}}'
+    return f'"agent":[{{"who":{{"type":"Device","identifier":{identifier}}},"requestor":true{network}}}]'
