@@ -21,7 +21,7 @@ _GRAMMAR: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Interactions (of c r u d s) on a type or `*`, on the rows that satisfy each (parameter, value) of `constraint`."""
+    """Letters of cruds on a type or `*`, on the rows that satisfy each (parameter, value) of `constraint`."""
 
     level: str
     type: str
