@@ -139,6 +139,7 @@ def killed_child(directory: Path, rows: int) -> None:
         async def main():
             spool = Spool(Path(sys.argv[1]), ship, interval=60)
             await spool.start()
+            await asyncio.sleep(0.05)  # its first look for something to ship is over
             for number in range(int(sys.argv[2])):
                 spool.append(event(
                     "read", tenant_id=1, client_id="app", address=None, recorded=datetime(2026, 3, 1, tzinfo=UTC),
