@@ -71,6 +71,7 @@ class AuditRecord:
     client_id: str
     patient: UUID | None
     entity: tuple[str, str] | None
+    address: str | None
     content: bytes
 
 
@@ -112,6 +113,7 @@ def event(
         client_id,
         None if patient is None else ids.key(tenant_id, "Patient", patient),
         None if id is None or type is None else (type, id),
+        address,
         text.encode(),
     )
 

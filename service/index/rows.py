@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
@@ -15,6 +15,8 @@ from service.index import layout, values
 JsonObject = dict[str, Any]
 WORD_START: Final = "\x1e"
 WORD_PARAM: Final = "\x1f"
+SOME_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Stands where a row is made of everything but its time."""
 
 
 @dataclass(slots=True)
@@ -83,7 +85,17 @@ def build(resource: JsonObject, target: Target) -> IndexRow:
     for name in resource:
         for collect in plan.get(name, ()):
             collect(row, resource, target)
+    for param_id, bit, text in _absent(target.type):
+        if not row.present & bit:
+            row.flt.append(tokens.token(target.tenant_id, REGISTRY.types[target.type].id, param_id, text))
     return row
+
+
+@lru_cache(maxsize=256)
+def _absent(type_name: str) -> tuple[tuple[int, int, str], ...]:
+    """(parameter, its bit, token) of the values that stand for an element that is not there."""
+    search = REGISTRY.types[type_name].search.values()
+    return tuple((param.id, 1 << param.bit, f"*|{param.absent}") for param in search if param.absent is not None)
 
 
 @lru_cache(maxsize=256)
@@ -268,24 +280,20 @@ class _Shared:
 def _attachments(type_name: str, path: SearchPath) -> tuple[_Shared, ...]:
     definition = REGISTRY.types[type_name]
     return tuple(
-        _Shared(param.id, definition.id, param.focus, param.components[0].paths)
+        _Shared(param.id, definition.id, focus, param.components[0].paths)
         for param in definition.search.values()
-        if param.kind == "composite" and _carrier(type_name, param) is not None
+        if param.kind == "composite" and carrier(type_name, param) is not None
+        for focus in param.foci
         for second in param.components[1].paths
-        if param.focus + second.steps == path.steps
+        if focus + second.steps == path.steps
     )
-
-
-@lru_cache(maxsize=1024)
-def _carrier(type_name: str, composite: SearchParam) -> str | None:
-    return carrier(type_name, composite)
 
 
 def carrier(type_name: str, composite: SearchParam) -> str | None:
     """The parameter on whose range or string rows a composite's codes ride, None when it has tokens of its own."""
     if layout.combined(type_name, composite.code) is not None or len(composite.components) != 2:
         return None
-    wanted = {composite.focus + path.steps for path in composite.components[1].paths}
+    wanted = {focus + path.steps for focus in composite.foci for path in composite.components[1].paths}
     for param in REGISTRY.types[type_name].search.values():
         if param.kind in ("quantity", "date", "string", "number") and wanted & {path.steps for path in param.paths}:
             return param.code
@@ -319,13 +327,15 @@ def _composites(type_name: str, param: SearchParam) -> Iterator[tuple[str, Colle
     first, second = param.components[:2]
 
     def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
-        for node in follow(resource, param.focus):
+        for node in (node for focus in param.foci for node in follow(resource, focus)):
             ends = list(_texts(node, second.paths))
             for start in _texts(node, first.paths):
                 row.present |= bit
                 row.flt += [tokens.token(target.tenant_id, type_id, param.id, f"{start}${end}") for end in ends]
 
-    names = {param.focus[0].name} if param.focus else {path.steps[0].name for path in second.paths if path.steps}
+    names = {focus[0].name for focus in param.foci if focus}
+    if () in param.foci:
+        names |= {path.steps[0].name for path in second.paths if path.steps}
     for name in names:
         yield name, collect
 

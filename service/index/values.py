@@ -49,6 +49,8 @@ def token_texts(value: Any, datatype: str) -> Iterator[tuple[str, bool]]:
             yield f"*|{value['value']}", True
     elif datatype == "boolean":
         yield ("*|true" if value else "*|false"), True
+    elif datatype == "dateTime":  # Patient.deceasedDateTime: there is one, so the answer is yes
+        yield "*|true", True
     elif isinstance(value, (str, int)):
         yield f"*|{value}", True
 

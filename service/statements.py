@@ -1,0 +1,120 @@
+"""Every statement on resource rows outside search; each names its tenant, and its table as a literal.
+
+`CATALOGUE` is what the tests read to prove the first claim.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from schemas.registry import REGISTRY
+from service.index.layout import partition
+
+INDEX: Final = ("d0", "d1", "d2", "k1", "k2", "ident", "present", "patient", "sel", "flt", "ref", "refk", "words")
+"""The columns that `index.rows.build` fills, in the order they are bound."""
+ROW: Final = ("tenant_id", "type_id", "id", "version", "updated", "fid", "enc", "content", *INDEX)
+"""The columns of a new resource, in the order they are bound."""
+_HISTORY: Final = "updated, txn, id, tenant_id, version, type_id, enc, deleted, fid, content"
+_KINDS: Final = {
+    "sel": "bigint[]", "flt": "bigint[]", "ref": "uuid[]", "refk": "integer[]", "id": "uuid", "patient": "uuid",
+    "updated": "timestamptz", "d0": "timestamptz", "d1": "timestamptz", "d2": "timestamptz", "k1": "bigint", "k2": "bigint",
+    "ident": "bigint", "present": "bigint", "words": "text", "fid": "text", "content": "bytea", "enc": "smallint",
+    "version": "integer", "tenant_id": "integer", "type_id": "smallint",
+}  # fmt: skip
+SIDE: Final = 12
+"""How many arrays carry the string rows (six) and the range rows (six)."""
+
+
+def _of(type_name: str, alias: str = "r") -> str:
+    return f"{alias}.tenant_id = $1 and {alias}.type_id = {REGISTRY.types[type_name].id}"
+
+
+@lru_cache(maxsize=512)
+def read(type_name: str, visible: str = "true") -> str:
+    """$1 tenant, $2 key: the current version, deleted or not."""
+    return (
+        f"select version, updated, deleted, enc, content, fid from {partition(type_name)} r"
+        f" where {_of(type_name)} and r.id = $2 and {visible}"
+    )
+
+
+@lru_cache(maxsize=512)
+def versions(type_name: str, visible: str = "true", only: str = "") -> str:
+    """$1 tenant, $2 key, then what `only` binds: the versions of a resource whose current version may be seen."""
+    seen = f" and exists (select from {partition(type_name)} r where {_of(type_name)} and r.id = $2 and {visible})"
+    return (
+        f"select version, updated, deleted, enc, content, fid from {partition(type_name)} r"
+        f" where {_of(type_name)} and r.id = $2 and {visible}{only}"
+        f" union all select version, updated, deleted, enc, content, fid from resource_history r"
+        f" where {_of(type_name)} and r.id = $2{only}{'' if visible == 'true' else seen}"
+    )
+
+
+def vread(type_name: str, visible: str = "true") -> str:
+    """$1 tenant, $2 key, $3 version: that version."""
+    return versions(type_name, visible, " and r.version = $3")
+
+
+def history(type_name: str, visible: str = "true") -> str:
+    """$1 tenant, $2 key, $3 since, $4 before, $5 below this version, $6 limit: newest first."""
+    only = " and r.updated >= $3 and r.updated < $4 and r.version < $5"
+    return f"{versions(type_name, visible, only)} order by version desc limit $6"
+
+
+def _bound(columns: tuple[str, ...], first: int, cast: bool = False) -> str:
+    return ", ".join(f"${first + at}{'::' + _KINDS[name] if cast else ''}" for at, name in enumerate(columns))
+
+
+@lru_cache(maxsize=128)
+def insert(rows: int, side: bool) -> str:
+    """`rows` new resources in one statement; with `side`, their string and range rows in SIDE arrays behind them."""
+    width = len(ROW)
+    tuples = ", ".join(f"({_bound(ROW, row * width + 1)})" for row in range(rows))
+    main = f"insert into resource ({', '.join(ROW)}) values {tuples}"
+    return f"with main as ({main}), {_side(rows * width + 1)} select 1" if side else main
+
+
+def _side(first: int) -> str:
+    strings = ", ".join(f"${first + at}::{kind}[]" for at, kind in enumerate(("int", "int", "uuid", "text", "text", "text")))
+    ranges = ", ".join(
+        f"${first + 6 + at}::{kind}[]" for at, kind in enumerate(("int", "int", "uuid", "numeric", "numeric", "text"))
+    )
+    return (
+        "strings as (insert into resource_string (tenant_id, type_id, param, id, norm, value, codes)"
+        f" select $1, t, p, i, n, v, c::bigint[] from unnest({strings}) s(t, p, i, n, v, c)),"
+        " ranges as (insert into resource_range (tenant_id, type_id, param, id, lo, hi, codes)"
+        f" select $1, t, p, i, l, h, c::bigint[] from unnest({ranges}) s(t, p, i, l, h, c))"
+    )
+
+
+@lru_cache(maxsize=512)
+def change(type_name: str, side: bool, audit: bool, visible: str = "true") -> str:
+    """$1 tenant, $2 key, $3 the version it must have, $4 updated, $5 enc, $6 content (null deletes), then INDEX.
+
+    The version that was goes to the history in the same statement. With `side` the string and range rows are replaced; with
+    `audit` one more resource is written, only if this one was. No row comes back when the version was another.
+    """
+    first = 7
+    sets = ", ".join(f"{name} = ${first + at}" for at, name in enumerate(INDEX))
+    number = REGISTRY.types[type_name].id
+    parts = [
+        f"changed as (update {partition(type_name)} r set version = r.version + 1, updated = $4,"
+        f" txn = pg_current_xact_id()::text::bigint, enc = $5, content = $6, deleted = $6 is null, {sets}"
+        f" where {_of(type_name)} and r.id = $2 and r.version = $3 and {visible}"
+        f" returning {', '.join('old.' + name.strip() for name in _HISTORY.split(','))})",
+        f"kept as (insert into resource_history ({_HISTORY}) select {_HISTORY} from changed)",
+    ]
+    place = first + len(INDEX)
+    if side:
+        parts += [
+            f"{table} as (delete from resource_{table[3:]} x where x.tenant_id = $1 and x.type_id = {number} and x.id = $2"
+            f" and exists (select from changed))"
+            for table in ("no_string", "no_range")
+        ]
+        parts.append(_side(place))
+        place += SIDE
+    if audit:
+        parts.append(
+            f"audit as (insert into resource ({', '.join(ROW)}) select {_bound(ROW, place, cast=True)} from changed)"
+        )
+    return f"with {', '.join(parts)} select version from changed"

@@ -1,0 +1,266 @@
+"""The Store: the only reader and writer of resource rows, for one request on one connection."""
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import asyncpg
+
+from schemas import dates, ids, json
+from schemas.registry import REGISTRY
+from service import statements
+from service.audit import AuditRecord
+from service.content import Codec, written
+from service.database import Connection
+from service.errors import Conflict, Forbidden
+from service.grant import Grant
+from service.index import audit as audit_index
+from service.index import rows
+from service.search.binder import Binder
+from service.search.visible import visible
+
+JsonObject = dict[str, Any]
+_BLANK: Final = rows.IndexRow()
+_CHUNK: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of a resource as it lies in the store; `content` is packed, None when this version is a deletion."""
+
+    type: str
+    key: uuid.UUID
+    version: int
+    updated: datetime
+    deleted: bool
+    enc: int
+    content: bytes | None
+    fid: str | None
+
+    @property
+    def id(self) -> str:
+        """The id as the client wrote it."""
+        return self.fid or str(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One version to be written: created where `before` is None, deleted where `resource` is None."""
+
+    type: str
+    id: str
+    key: uuid.UUID
+    version: int
+    updated: datetime
+    resource: JsonObject | None
+    content: bytes | None
+    before: Stored | None = None
+
+    @property
+    def letter(self) -> str:
+        """The letter of cruds this needs."""
+        return "d" if self.resource is None else "c" if self.before is None else "u"
+
+
+class VersionConflict(Exception):
+    """Somebody else changed the resource between our reading and our writing it."""
+
+    def __init__(self, type_name: str, resource_id: str) -> None:
+        super().__init__(f"{type_name}/{resource_id} was changed by another request at the same time")
+        self.type, self.id = type_name, resource_id
+
+
+class Store:
+    """Reads and writes of one tenant under one Grant."""
+
+    def __init__(self, connection: Connection[Any], tenant_id: int, base: str, grant: Grant, codec: Codec) -> None:
+        self.connection = connection
+        self.tenant_id = tenant_id
+        self.base = base
+        self.grant = grant
+        self.codec = codec
+        self._nested = False
+
+    def key(self, type_name: str, resource_id: str) -> uuid.UUID:
+        """The storage key of a resource of this tenant."""
+        return ids.key(self.tenant_id, type_name, resource_id)
+
+    def json(self, stored: Stored) -> bytes:
+        """The bytes of a version that is not a deletion."""
+        assert stored.content is not None
+        return self.codec.unpack(stored.enc, stored.content)
+
+    def resource(self, stored: Stored) -> JsonObject:
+        """The parsed JSON of a version that is not a deletion."""
+        parsed: JsonObject = json.decode(self.json(stored))
+        return parsed
+
+    def _visible(self, letter: str, type_name: str, binder: Binder) -> str:
+        return visible(self.grant, letter, type_name, self.tenant_id, "r", binder)
+
+    async def read(self, type_name: str, resource_id: str, letter: str = "r") -> Stored | None:
+        """The current version, None when there is none that this Grant may see."""
+        binder = Binder([self.tenant_id, self.key(type_name, resource_id)])
+        sql = statements.read(type_name, self._visible(letter, type_name, binder))
+        found = await self.connection.fetchrow(sql, *binder.values)
+        return None if found is None else Stored(type_name, binder.values[1], *found)
+
+    async def vread(self, type_name: str, resource_id: str, version: int) -> Stored | None:
+        """One version, None when there is none that this Grant may see."""
+        binder = Binder([self.tenant_id, self.key(type_name, resource_id), version])
+        sql = statements.vread(type_name, self._visible("r", type_name, binder))
+        found = await self.connection.fetchrow(sql, *binder.values)
+        return None if found is None else Stored(type_name, binder.values[1], *found)
+
+    async def versions(
+        self, type_name: str, resource_id: str, since: datetime, before: datetime, below: int, limit: int
+    ) -> list[Stored]:
+        """Versions from `since` up to `before` and numbered below `below`, newest first."""
+        key = self.key(type_name, resource_id)
+        binder = Binder([self.tenant_id, key, since, before, below, limit])
+        sql = statements.history(type_name, self._visible("r", type_name, binder))
+        return [Stored(type_name, key, *found) for found in await self.connection.fetch(sql, *binder.values)]
+
+    def change(
+        self, type_name: str, resource_id: str, resource: JsonObject | None, now: datetime, before: Stored | None = None
+    ) -> Change:
+        """The version that follows `before`; its id, versionId and lastUpdated are set, all else is as it was sent."""
+        version = 1 if before is None else before.version + 1
+        # lastUpdated never runs backwards within a resource, whatever the clocks of two workers say.
+        updated = now if before is None or now > before.updated else before.updated
+        content = None if resource is None else written(resource, resource_id, version, dates.instant(updated))
+        return Change(type_name, resource_id, self.key(type_name, resource_id), version, updated, resource, content, before)
+
+    def is_same(self, before: Stored, resource: JsonObject) -> bool:
+        """Whether `resource` is, byte for byte, what the store already holds as the current version."""
+        same = written(resource, before.id, before.version, dates.instant(before.updated))
+        return not before.deleted and same == self.json(before)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """All that happens inside commits together; inside another it joins it."""
+        if self._nested:
+            yield
+            return
+        self._nested = True
+        try:
+            async with self.connection.transaction():
+                yield
+        finally:
+            self._nested = False
+
+    async def commit(self, changes: Sequence[Change], audits: Sequence[AuditRecord]) -> None:
+        """Write all changes and their audit, or none.
+
+        Raises VersionConflict when a resource is no longer at the version it was read at, Conflict when a new id is taken, and
+        Forbidden when a row just written is not one that the Grant may write.
+        """
+        created = [change for change in changes if change.before is None]
+        changed = [change for change in changes if change.before is not None]
+        checked = [change for change in changes if self._is_constrained(change)]
+        one = len(changed) + bool(created) <= 1 and len(created) <= _CHUNK and not checked
+        if one and not self._nested:
+            await self._write(created, changed, audits)
+            return
+        async with self.transaction():
+            await self._write(created, changed, audits)
+            for change in checked:
+                await self._check(change)
+
+    def _is_constrained(self, change: Change) -> bool:
+        return change.resource is not None and self.grant.constraints(change.letter, change.type) != ()
+
+    async def _check(self, change: Change) -> None:
+        binder = Binder([self.tenant_id, change.key])
+        sql = statements.read(change.type, self._visible(change.letter, change.type, binder))
+        if await self.connection.fetchrow(sql, *binder.values) is None:
+            raise Forbidden(f"The access token's scope does not cover a {change.type} with this content")
+
+    async def _write(self, created: list[Change], changed: list[Change], audits: Sequence[AuditRecord]) -> None:
+        single = changed[0] if len(changed) == 1 and not created and len(audits) == 1 else None
+        if single is not None:
+            await self._change(single, audits[0])
+            return
+        await self._insert(created, audits)
+        for change in changed:
+            await self._change(change, None)
+
+    async def _insert(self, created: list[Change], audits: Sequence[AuditRecord]) -> None:
+        built = [self._row(change) for change in created] + [self._audit(record) for record in audits]
+        for start in range(0, len(built), _CHUNK):
+            part = built[start : start + _CHUNK]
+            side = any(row.strings or row.ranges for _, row in part)
+            values: list[Any] = [value for head, row in part for value in (*head, *_index(row))]
+            if side:
+                values += _side(part)
+            try:
+                await self.connection.execute(statements.insert(len(part), side), *values)
+            except asyncpg.UniqueViolationError as fault:
+                raise Conflict("A resource with this id was created by another request at the same time") from fault
+
+    def _row(self, change: Change) -> tuple[tuple[Any, ...], rows.IndexRow]:
+        assert change.content is not None
+        assert change.resource is not None
+        enc, packed = self.codec.pack(change.content)
+        type_id = REGISTRY.types[change.type].id
+        fid = None if ids.is_uuid(change.id) else change.id
+        head = (self.tenant_id, type_id, change.key, change.version, change.updated, fid, enc, packed)
+        target = rows.Target(self.tenant_id, self.base, change.type, change.key)
+        return head, rows.build(change.resource, target)
+
+    def _audit(self, record: AuditRecord) -> tuple[tuple[Any, ...], rows.IndexRow]:
+        enc, packed = self.codec.pack(record.content)
+        head = (self.tenant_id, REGISTRY.types["AuditEvent"].id, record.id, 1, record.recorded, None, enc, packed)
+        return head, audit_index.build(record)
+
+    async def _change(self, change: Change, audit: AuditRecord | None) -> None:
+        before = change.before
+        assert before is not None
+        if change.resource is None:
+            enc, packed, row = 0, None, _BLANK
+        else:
+            head, row = self._row(change)
+            enc, packed = head[6], head[7]
+        side = _has_side_rows(change.type)
+        values: list[Any] = [self.tenant_id, change.key, before.version, change.updated, enc, packed, *_index(row)]
+        if side:
+            values += _side([((self.tenant_id, REGISTRY.types[change.type].id, change.key), row)])
+        if audit is not None:
+            head, audit_row = self._audit(audit)
+            values += [*head, *_index(audit_row)]
+        binder = Binder(values)
+        # A tombstone has no tokens that a constraint could match; who may write here is checked on the new row.
+        seen = "true" if before.deleted else self._visible(change.letter, change.type, binder)
+        sql = statements.change(change.type, side, audit is not None, seen)
+        if await self.connection.fetchval(sql, *binder.values) is None:
+            raise VersionConflict(change.type, change.id)
+
+
+def _index(row: rows.IndexRow) -> tuple[Any, ...]:
+    return (
+        row.d0, row.d1, row.d2, row.k1, row.k2, row.ident, row.present, row.patient,
+        row.sel, row.flt, row.ref, row.refk, row.words,
+    )  # fmt: skip
+
+
+def _side(built: Sequence[tuple[tuple[Any, ...], rows.IndexRow]]) -> list[list[Any]]:
+    strings: list[list[Any]] = [[] for _ in range(6)]
+    ranges: list[list[Any]] = [[] for _ in range(6)]
+    for head, row in built:
+        for arrays, found in ((strings, row.strings), (ranges, row.ranges)):
+            for param, one, two, codes in found:
+                cells = (head[1], param, head[2], one, two, "{" + ",".join(map(str, codes)) + "}")
+                for array, cell in zip(arrays, cells, strict=True):
+                    array.append(cell)
+    return strings + ranges
+
+
+@lru_cache(maxsize=256)
+def _has_side_rows(type_name: str) -> bool:
+    """Whether resources of the type can have string or range rows."""
+    kinds = {param.kind for param in REGISTRY.types[type_name].search.values()}
+    return bool(kinds & {"string", "uri", "number", "quantity", "date"})
