@@ -28,6 +28,9 @@ FIRST_TYPE_IDS: Final = {
 }
 
 ELEMENT_FACTS: Final[dict[str, dict[str, Any]]] = {
+    "AuditEvent.source.observer": {
+        "targets": ["PractitionerRole", "Practitioner", "Organization", "Device", "Patient", "RelatedPerson"]
+    },
     "DetectedIssue.status": {"binding": "observation-status"},
     "MeasureReport.subject": {
         "targets": ["Patient", "Practitioner", "PractitionerRole", "Location", "Device", "RelatedPerson", "Group"]
