@@ -181,7 +181,7 @@ def test_refuses_a_socket_directory_that_somebody_else_made(data_dir: Path, monk
     home = data_dir / ("d" * 120)
     directory = socket_directory(home)
     directory.rmdir()
-    directory.symlink_to("/tmp")  # noqa: S108
+    directory.symlink_to("/tmp")
     with pytest.raises(ClusterError, match="not a private directory"):
         socket_directory(home)
 

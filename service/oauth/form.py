@@ -1,0 +1,71 @@
+"""A request to an OAuth endpoint: its form and the client's credentials. https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, unquote_plus
+
+from service.oauth.faults import InvalidClient, InvalidRequest
+
+MEDIA_TYPE: Final = "application/x-www-form-urlencoded"
+FIELDS_MAX: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthRequest:
+    """`form` without empty values, which count as left out; `authorization` is the header as sent."""
+
+    form: Mapping[str, str]
+    authorization: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client proves itself with."""
+
+    client_id: str
+    client_secret: str
+
+
+def read(body: bytes, content_type: str | None, authorization: str | None) -> OAuthRequest:
+    """The request in `body`. Raises InvalidRequest, also for a parameter sent more than once (RFC 6749, 3.2)."""
+    if (content_type or "").partition(";")[0].strip().lower() != MEDIA_TYPE:
+        raise InvalidRequest(f"Send the parameters in the body as {MEDIA_TYPE}")
+    try:
+        pairs = parse_qsl(body.decode(), errors="strict", max_num_fields=FIELDS_MAX)
+    except ValueError:
+        raise InvalidRequest("The body is not a form in UTF-8") from None
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise InvalidRequest("Each parameter may be sent once")
+    return OAuthRequest(form, authorization)
+
+
+def credentials(request: OAuthRequest) -> Credentials:
+    """The client's id and secret from the header or the form. Raises InvalidClient; InvalidRequest for both at once."""
+    form = request.form
+    if request.authorization is None:
+        if "client_id" not in form or "client_secret" not in form:
+            raise InvalidClient("Authenticate the client by HTTP Basic, or by client_id and client_secret in the body")
+        return Credentials(form["client_id"], form["client_secret"])
+    if "client_secret" in form:
+        raise InvalidRequest("Send the credentials in the Authorization header or in the body, not in both")
+    found = _basic(request.authorization)
+    if form.get("client_id", found.client_id) != found.client_id:
+        raise InvalidRequest("The client_id in the body is not the one in the Authorization header")
+    return found
+
+
+def _basic(header: str) -> Credentials:
+    scheme, _, encoded = header.partition(" ")
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        text = ""
+    client_id, colon, client_secret = text.partition(":")
+    if scheme.lower() != "basic" or not colon:
+        raise InvalidClient("The Authorization header is not HTTP Basic with the client's id and secret")
+    # Both are form-urlencoded before they are joined: a colon in the id would be %3A.
+    return Credentials(unquote_plus(client_id), unquote_plus(client_secret))

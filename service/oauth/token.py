@@ -1,0 +1,88 @@
+"""The token endpoint's client credentials grant, and what a bearer token stands for. https://www.rfc-editor.org/rfc/rfc6749#section-4.4"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+
+from schemas.scopes import narrow
+from service.oauth import clients, secret
+from service.oauth.faults import InvalidClient, InvalidRequest, InvalidScope, UnsupportedGrantType
+from service.oauth.form import OAuthRequest, credentials
+
+# The client is looked at once more, and held, so that one disabled or rotated meanwhile gets no token.
+ISSUE: Final = """
+with client as (
+  select client_id from oauth_client
+   where tenant_id = $1 and client_id = $2 and secret_hash = $3 and not disabled for share)
+insert into oauth_token (tenant_id, token_hash, client_id, scope, issued, expires)
+select $1, $4, client_id, $5, $6, $7 from client"""
+FIND: Final = """
+select client_id, scope, expires from oauth_token
+ where tenant_id = $1 and token_hash = $2 and expires > $3 and revoked is null"""
+PURGE: Final = "delete from oauth_token where tenant_id = $1 and expires < $2"
+STATEMENTS: Final = (ISSUE, FIND, PURGE)
+SCOPE_LENGTH: Final = 8192
+KEPT: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """The body of a successful answer (RFC 6749, 5.1); `expires_in` counts seconds."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+    token_type: str = "Bearer"  # noqa: S105 - the type's name
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who a bearer token speaks for, and what it allows."""
+
+    client_id: str
+    scope: str
+    expires: datetime
+
+
+async def issue(
+    connection: asyncpg.Connection[Any], tenant_id: int, request: OAuthRequest, now: datetime, seconds: int
+) -> TokenAnswer:
+    """A token of `seconds` for the client, with the requested scopes it is registered for. Raises OAuthFault."""
+    grant_type = request.form.get("grant_type")
+    if grant_type is None:
+        raise InvalidRequest("The parameter grant_type is missing")
+    if grant_type != "client_credentials":
+        raise UnsupportedGrantType
+    given = credentials(request)
+    scope = _granted(request.form.get("scope"), await clients.authenticate(connection, tenant_id, given))
+    token = secret.new()
+    proof = secret.digest(given.client_secret)
+    values = (tenant_id, given.client_id, proof, secret.digest(token), scope, now, now + timedelta(seconds=seconds))
+    if await connection.execute(ISSUE, *values) == "INSERT 0 0":
+        raise InvalidClient("The client was disabled or its secret changed just now")
+    return TokenAnswer(token, seconds, scope)
+
+
+def _granted(requested: str | None, registered: str) -> str:
+    """Unknown and unregistered scopes are left out, not refused: clients ask for more than one server has."""
+    if requested is None:
+        return registered
+    scope = narrow(requested, registered) if len(requested) <= SCOPE_LENGTH else ""
+    if not scope:
+        raise InvalidScope("None of the requested scopes is registered for this client")
+    return scope
+
+
+async def access(connection: asyncpg.Connection[Any], tenant_id: int, token: str, now: datetime) -> Access | None:
+    """What the token allows now; None when it is unknown, expired, revoked or another tenant's."""
+    row = await connection.fetchrow(FIND, tenant_id, secret.digest(token), now)
+    return None if row is None else Access(*row)
+
+
+async def purge(connection: asyncpg.Connection[Any], tenant_id: int, now: datetime) -> int:
+    """Delete the tokens that expired a day ago; how many there were."""
+    return int((await connection.execute(PURGE, tenant_id, now - KEPT)).removeprefix("DELETE "))

@@ -1,0 +1,64 @@
+"""Tenants: the default one at /fhir, any other at /t/{name}/fhir; nothing of one is visible to another."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+
+from service.errors import Conflict, NotFound, Unprocessable
+
+DEFAULT: Final = "default"
+# What stands in a path segment without encoding.
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+ADD: Final = "insert into tenant (name) values ($1)"
+ENSURE: Final = "insert into tenant (name) values ($1) on conflict (name) do nothing"
+FIND: Final = "select id, name, created from tenant where name = $1"
+LIST: Final = "select id, name, created from tenant order by id"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One organisation's house: `id` is in every row it owns, `name` in its addresses."""
+
+    id: int
+    name: str
+    created: datetime
+
+    @property
+    def path(self) -> str:
+        """Where its FHIR API stands below the server's base URL."""
+        return "/fhir" if self.name == DEFAULT else f"/t/{self.name}/fhir"
+
+
+async def add(connection: asyncpg.Connection[Any], name: str) -> Tenant:
+    """A new tenant. Raises Unprocessable for a name that no address can hold, Conflict for one that is taken."""
+    if not _NAME.fullmatch(name):
+        raise Unprocessable(f"{name!r} is no tenant name: use up to 63 of a-z, 0-9 and '-', no '-' at either end")
+    try:
+        await connection.execute(ADD, name)
+    except asyncpg.UniqueViolationError:
+        raise Conflict(f"There is a tenant {name!r} already") from None
+    return await find(connection, name)
+
+
+async def ensure_default(connection: asyncpg.Connection[Any]) -> Tenant:
+    """The default tenant, made when it is missing."""
+    await connection.execute(ENSURE, DEFAULT)
+    return await find(connection, DEFAULT)
+
+
+async def find(connection: asyncpg.Connection[Any], name: str) -> Tenant:
+    """The tenant of that name. Raises NotFound."""
+    row = await connection.fetchrow(FIND, name)
+    if row is None:
+        raise NotFound(f"There is no tenant {name!r}")
+    return Tenant(*row)
+
+
+async def registered(connection: asyncpg.Connection[Any]) -> list[Tenant]:
+    """All tenants, oldest first."""
+    return [Tenant(*row) for row in await connection.fetch(LIST)]
