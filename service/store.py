@@ -16,11 +16,12 @@ from service import statements
 from service.audit import AuditRecord
 from service.content import Codec, written
 from service.database import Connection
-from service.errors import Conflict, Forbidden
+from service.errors import Conflict, Forbidden, NotFound
 from service.grant import Grant
 from service.index import audit as audit_index
 from service.index import rows
 from service.search.binder import Binder
+from service.search.page import Pages
 from service.search.visible import visible
 
 JsonObject = dict[str, Any]
@@ -77,12 +78,15 @@ class VersionConflict(Exception):
 class Store:
     """Reads and writes of one tenant under one Grant."""
 
-    def __init__(self, connection: Connection[Any], tenant_id: int, base: str, grant: Grant, codec: Codec) -> None:
+    def __init__(
+        self, connection: Connection[Any], tenant_id: int, base: str, grant: Grant, codec: Codec, pages: Pages
+    ) -> None:
         self.connection = connection
         self.tenant_id = tenant_id
         self.base = base
         self.grant = grant
         self.codec = codec
+        self.pages = pages
         self._nested = False
 
     def key(self, type_name: str, resource_id: str) -> uuid.UUID:
@@ -108,6 +112,13 @@ class Store:
         sql = statements.read(type_name, self._visible(letter, type_name, binder))
         found = await self.connection.fetchrow(sql, *binder.values)
         return None if found is None else Stored(type_name, binder.values[1], *found)
+
+    async def require_free(self, type_name: str, resource_id: str) -> None:
+        """Raise NotFound when a resource of this id exists beyond what the Grant may update: it cannot be created again."""
+        if self.grant.constraints("u", type_name) != ():
+            sql = statements.read(type_name)
+            if await self.connection.fetchrow(sql, self.tenant_id, self.key(type_name, resource_id)) is not None:
+                raise NotFound(f"There is no {type_name}/{resource_id} here that this access token may change")
 
     async def vread(self, type_name: str, resource_id: str, version: int) -> Stored | None:
         """One version, None when there is none that this Grant may see."""

@@ -1,0 +1,63 @@
+"""The resource in a request's body: is it there, is it of this type, is it valid R4? https://hl7.org/fhir/R4/http.html#create"""
+
+from typing import Any
+
+from schemas import ids
+from schemas.outcome import error
+from schemas.validate import validate
+from service.call import Call
+from service.errors import BadRequest
+
+JsonObject = dict[str, Any]
+
+
+def resource(call: Call) -> JsonObject:
+    """The body as a valid resource of the call's type. Raises BadRequest with one issue per fault."""
+    body = call.body
+    if not isinstance(body, dict):
+        raise BadRequest(f"Send the {call.type} as a JSON object in the body", code="required", details_code="body-required")
+    sent = body.get("resourceType")
+    if sent != call.type:
+        raise BadRequest(
+            f"The address is for {call.type}, but the body's resourceType is {sent!r}",
+            details_code="type-mismatch",
+            expression=("resourceType",),
+        )
+    check(body)
+    return body
+
+
+def check(body: JsonObject) -> None:
+    """Raise BadRequest with every fault that validation finds."""
+    faults = validate(body)
+    if faults:
+        raise BadRequest(issues=faults)
+
+
+def require_id(call: Call, body: JsonObject) -> str:
+    """The id in the address, which the body must repeat. https://hl7.org/fhir/R4/http.html#update"""
+    assert call.id is not None
+    if not ids.is_legal(call.id):
+        raise illegal_id(call.id)
+    if body.get("id") != call.id:
+        sent = body.get("id")
+        raise BadRequest(
+            issues=(
+                error(
+                    "invalid",
+                    f"The address names {call.type}/{call.id}, but the body's id is {sent!r}; make them equal"
+                    if sent is not None
+                    else f"The body has no id; set it to {call.id!r} as in the address",
+                    f"{call.type}.id",
+                    details_code="id-mismatch",
+                ),
+            )
+        )
+    return call.id
+
+
+def illegal_id(text: str) -> BadRequest:
+    """The refusal of an id that no FHIR resource can have."""
+    return BadRequest(
+        f"{text[:80]!r} is not a FHIR id: 1 to 64 letters, digits, dots and hyphens", code="value", details_code="id-illegal"
+    )

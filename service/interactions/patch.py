@@ -1,0 +1,71 @@
+"""patch, plain and conditional, in the three forms of its body. https://hl7.org/fhir/R4/http.html#patch"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from schemas.patch.fault import PatchFault, PatchMalformed
+from schemas.patch.fhirpath_patch import fhirpath_patch
+from schemas.patch.json_patch import json_patch
+from schemas.patch.merge_patch import merge_patch
+from service.call import Call, Reply
+from service.errors import BadRequest, NotFound, Unprocessable, UnsupportedMediaType
+from service.interactions import body, conditional, replies
+from service.interactions.plan import Plan, carry_out
+from service.interactions.read import existing
+from service.interactions.update import check_version, condition, require_changeable
+from service.store import Store
+
+FORMS: Final[dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]]] = {
+    "application/json-patch+json": json_patch,
+    "application/merge-patch+json": merge_patch,
+    "application/fhir+json": fhirpath_patch,
+    "application/json": fhirpath_patch,
+}
+"""What the body's media type makes of it; FHIR JSON is a Parameters resource with FHIRPath Patch operations."""
+
+
+async def patch(call: Call, store: Store) -> Reply:
+    """The next version, made of the current one."""
+    assert call.type is not None
+    require_changeable(call)
+    call.grant.require("u", call.type)
+    return await carry_out(plan if call.id is not None else plan_conditional, call, store)
+
+
+async def plan(call: Call, store: Store) -> Plan:
+    """The change that a patch asks for, against the version that is current now."""
+    assert call.type is not None
+    assert call.id is not None
+    before = await existing(store, call.type, call.id, "u")
+    check_version(call, before)
+    resource = _patched(call, store.resource(before))
+    body.check(resource)
+    if store.is_same(before, resource):
+        return Plan(call, replies.unchanged(call, store, before))
+    change = store.change(call.type, call.id, resource, call.now, before)
+    return Plan(call, replies.written(call, change, 200), change)
+
+
+def _patched(call: Call, resource: dict[str, Any]) -> dict[str, Any]:
+    form = FORMS.get(call.media_type)
+    if form is None:
+        raise UnsupportedMediaType(f"A patch is sent as one of {', '.join(FORMS)}")
+    try:
+        return form(resource, call.body)
+    except PatchMalformed as fault:
+        raise BadRequest(str(fault), details_code="patch-malformed", expression=_where(fault)) from fault
+    except PatchFault as fault:
+        raise Unprocessable(str(fault), details_code="patch-inapplicable", expression=_where(fault)) from fault
+
+
+def _where(fault: PatchFault) -> tuple[str, ...]:
+    return (fault.expression,) if fault.expression else ()
+
+
+async def plan_conditional(call: Call, store: Store) -> Plan:
+    """A patch of the one match."""
+    match = await conditional.match(call, store, condition(call))
+    if match is None:
+        raise NotFound(f"No {call.type} matches '{condition(call)}'")
+    return await plan(replace(call, id=match.id, params=()), store)

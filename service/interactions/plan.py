@@ -1,0 +1,82 @@
+"""A write before it happens: what it changes, what follows from it, and the reply. A request commits one, a transaction many."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from service import audit, homework
+from service.audit import AuditRecord
+from service.call import Call, Reply
+from service.errors import Conflict, PreconditionFailed
+from service.index.subject import patient_of
+from service.store import Change, Store, VersionConflict
+
+_ATTEMPTS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`change` is None where nothing has to be written; `reply` is what the caller gets once it is."""
+
+    call: Call
+    reply: Reply
+    change: Change | None = None
+
+
+Planner = Callable[[Call, Store], Awaitable[Plan]]
+
+
+async def carry_out(planner: Planner, call: Call, store: Store) -> Reply:
+    """Plan and commit; again when another request was faster, unless the caller named the version to be changed."""
+    for _ in range(_ATTEMPTS):
+        plan = await planner(call, store)
+        if plan.change is None:
+            return plan.reply
+        try:
+            await commit([plan], store)
+        except VersionConflict as conflict:
+            if call.conditions.if_match is not None:
+                raise stale(call) from conflict
+            continue
+        return plan.reply
+    raise Conflict(f"{call.type}/{call.id} is being changed by many requests at once; try again", retry_after=1)
+
+
+async def commit(plans: Sequence[Plan], store: Store) -> None:
+    """Write all changes, with what follows from them and the audit of it, in one transaction."""
+    planned = [plan.change for plan in plans if plan.change is not None]
+    call = plans[0].call
+    changes = await homework.followed(call, store, planned)
+    audits = [_audit(plan.call, plan.change) for plan in plans if plan.change is not None]
+    audits += [_audit(call, change) for change in changes[len(planned) :]]
+    await store.commit(changes, audits)
+
+
+_INTERACTION: Final = {"c": "create", "u": "update", "d": "delete"}
+
+
+def _audit(call: Call, change: Change) -> AuditRecord:
+    patched = call.interaction == "patch" and change.type == call.type
+    resource = change.resource
+    return audit.event(
+        "patch" if patched else _INTERACTION[change.letter],
+        tenant_id=call.tenant_id,
+        client_id=call.grant.client_id,
+        address=call.address,
+        recorded=call.now,
+        outcome=audit.SUCCESS,
+        type=change.type,
+        id=change.id,
+        version=change.version,
+        query=None,
+        request_id=call.request_id,
+        patient=None if resource is None else patient_of(change.type, change.id, resource),
+    )
+
+
+def stale(call: Call) -> PreconditionFailed:
+    """The refusal of a change to a version that is no longer the current one."""
+    return PreconditionFailed(
+        f"{call.type}/{call.id} is no longer at version {call.conditions.if_match}; read it again and repeat your change on it",
+        details_code="version-stale",
+    )

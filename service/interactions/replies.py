@@ -1,0 +1,80 @@
+"""Replies that carry a resource, as `Prefer`, `_summary` and `_elements` ask for it."""
+
+from schemas import json
+from schemas.outcome import Issue, outcome
+from schemas.subset import elements, summary
+from service.call import Call, Reply
+from service.errors import BadRequest
+from service.store import Change, Store, Stored
+
+SUMMARIES = ("true", "text", "data", "false")
+
+
+def param(call: Call, name: str) -> str | None:
+    """The first value of a parameter, None when it was not sent."""
+    return next((value for key, value in call.params if key == name), None)
+
+
+def shaped(call: Call, content: bytes) -> bytes:
+    """The resource, cut down where the request asks for `_elements` or `_summary`."""
+    if not call.params:
+        return content
+    names, mode = param(call, "_elements"), param(call, "_summary")
+    if names:
+        return json.encode(elements(json.decode(content), [name.strip() for name in names.split(",")]))
+    if mode is not None and mode not in SUMMARIES:
+        raise BadRequest(f"_summary={mode} is not possible here; use one of {', '.join(SUMMARIES)}", expression=("_summary",))
+    if mode not in (None, "false"):
+        return json.encode(summary(json.decode(content), mode))
+    return content
+
+
+def found(call: Call, store: Store, stored: Stored, status: int = 200) -> Reply:
+    """A version as it lies in the store."""
+    return Reply(
+        status,
+        shaped(call, store.json(stored)),
+        version=stored.version,
+        updated=stored.updated,
+        type=stored.type,
+        id=stored.id,
+    )
+
+
+def written(call: Call, change: Change, status: int) -> Reply:
+    """The version just written, or as little of it as `Prefer: return` asks for."""
+    if call.prefer.returns == "minimal":
+        content = None
+    elif call.prefer.returns == "OperationOutcome":
+        verb = "created" if status == 201 else "updated"
+        sentence = f"{change.type}/{change.id} was {verb}; it is now version {change.version}"
+        content = json.encode(outcome([Issue("information", "informational", sentence)]))
+    else:
+        content = change.content
+    return Reply(
+        status,
+        content,
+        version=change.version,
+        updated=change.updated,
+        location=f"{call.base}/{change.type}/{change.id}/_history/{change.version}",
+        type=change.type,
+        id=change.id,
+        audited=True,
+    )
+
+
+def unchanged(call: Call, store: Store, stored: Stored, status: int = 200) -> Reply:
+    """What was there already: a no-op update, or the match of a conditional create."""
+    content = None if call.prefer.returns == "minimal" else store.json(stored)
+    if call.prefer.returns == "OperationOutcome":
+        sentence = f"{stored.type}/{stored.id} is version {stored.version} already; nothing was changed"
+        content = json.encode(outcome([Issue("information", "informational", sentence)]))
+    return Reply(
+        status,
+        content,
+        version=stored.version,
+        updated=stored.updated,
+        location=f"{call.base}/{stored.type}/{stored.id}/_history/{stored.version}",
+        type=stored.type,
+        id=stored.id,
+    )

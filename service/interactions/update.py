@@ -1,0 +1,74 @@
+"""update, create by update, and conditional update. https://hl7.org/fhir/R4/http.html#update"""
+
+from dataclasses import replace
+
+from service.call import Call, Reply
+from service.errors import MethodNotAllowed, PreconditionFailed
+from service.interactions import body, conditional, create, replies
+from service.interactions.plan import Plan, carry_out, stale
+from service.store import Store, Stored
+
+FINAL = frozenset(("AuditEvent",))
+"""Types whose resources are never changed nor deleted once written."""
+
+
+async def update(call: Call, store: Store) -> Reply:
+    """The next version; 201 where there was none. Nothing is written when nothing would change."""
+    assert call.type is not None
+    require_changeable(call)
+    if call.id is not None:
+        return await carry_out(plan, call, store)
+    query = condition(call)
+    return await conditional.alone(call, store, query, lambda: carry_out(plan_conditional, call, store))
+
+
+def condition(call: Call) -> str:
+    """The search in a conditional request's address, as a query string."""
+    return "&".join(f"{name}={value}" for name, value in call.params)
+
+
+def require_changeable(call: Call) -> None:
+    """Raise MethodNotAllowed for types that are only ever written once."""
+    if call.type in FINAL:
+        raise MethodNotAllowed(f"{call.type} resources are never changed or deleted", headers=[("Allow", "GET, HEAD")])
+
+
+async def plan(call: Call, store: Store) -> Plan:
+    """The change that a PUT asks for, against the version that is current now."""
+    assert call.type is not None
+    resource = body.resource(call)
+    resource_id = body.require_id(call, resource)
+    before = await store.read(call.type, resource_id, "u")
+    if before is None:
+        await store.require_free(call.type, resource_id)
+    check_version(call, before)
+    call.grant.require("u" if before is not None and not before.deleted else "c", call.type)
+    if before is not None and store.is_same(before, resource):
+        return Plan(call, replies.unchanged(call, store, before))
+    change = store.change(call.type, resource_id, resource, call.now, before)
+    return Plan(call, replies.written(call, change, 201 if before is None or before.deleted else 200), change)
+
+
+def check_version(call: Call, before: Stored | None) -> None:
+    """Raise PreconditionFailed unless If-Match names the current version and If-None-Match: * meets none."""
+    conditions = call.conditions
+    gone = before is None or before.deleted
+    if conditions.if_match is not None and (gone or conditions.if_match not in ("*", str(before.version if before else 0))):
+        raise stale(call)
+    if conditions.if_none_match == "*" and not gone:
+        raise PreconditionFailed(f"{call.type}/{call.id} exists already", code="conflict", details_code="exists")
+
+
+async def plan_conditional(call: Call, store: Store) -> Plan:
+    """An update of the one match; a create where there is none."""
+    assert call.type is not None
+    call.grant.require("u", call.type)
+    sent = body.resource(call)
+    match = await conditional.match(call, store, condition(call))
+    if match is None:
+        call.grant.require("c", call.type)
+        if "id" not in sent:
+            return await create.plan(replace(call, params=()), store)
+        return await plan(replace(call, params=(), id=sent["id"]), store)
+    named = replace(call, params=(), id=match.id, body={**sent, "id": sent.get("id", match.id)})
+    return await plan(named, store)
