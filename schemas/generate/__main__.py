@@ -4,7 +4,7 @@
     python -m schemas.generate package
 
 The package's departures from R4 4.0.1 are set right by `corrections.py`. Facts are kept, prose is not. Numbers in
-ids.json are only ever added to: rows in databases hold them.
+ids.json are only ever added to: rows in databases hold them. The official invariants go to tests/cases, where ours are compared with them.
 """
 
 import json
@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.generate import codes, elements, ids, package, search
+from schemas.generate import codes, constraints, elements, ids, package, search
 
-_DATA: Final = Path(__file__).parent.parent / "data" / "r4"
+_ROOT: Final = Path(__file__).parents[2]
+_DATA: Final = _ROOT / "schemas" / "data" / "r4"
+_CASES: Final = _ROOT / "tests" / "cases"
 
 
 def main(folder: Path) -> None:
@@ -25,15 +27,16 @@ def main(folder: Path) -> None:
     parameters = search.parameters(definitions, tables, closed)
     known = _DATA / "ids.json"
     numbers = ids.extended(json.loads(known.read_text()) if known.exists() else {}, parameters)
-    _write("ids.json", numbers, 2)
-    _write("elements.json", tables, 2)
-    _write("codes.json", closed, 2)
-    _write("search.json", ids.numbered(numbers, parameters), 2)
-    _write("compartments.json", search.compartments(definitions, parameters), 2)
+    _write(_DATA / "ids.json", numbers)
+    _write(_DATA / "elements.json", tables)
+    _write(_DATA / "codes.json", closed)
+    _write(_DATA / "search.json", ids.numbered(numbers, parameters))
+    _write(_DATA / "compartments.json", search.compartments(definitions, parameters))
+    _write(_CASES / "invariants.json", constraints.expressions(definitions, tables))
 
 
-def _write(name: str, value: Any, depth: int) -> None:
-    (_DATA / name).write_text(_lines(value, depth) + "\n")
+def _write(file: Path, value: Any) -> None:
+    file.write_text(_lines(value, 2) + "\n")
 
 
 def _lines(value: Any, depth: int, indent: str = "") -> str:

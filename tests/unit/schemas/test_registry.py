@@ -84,7 +84,7 @@ def test_one_code_has_one_number_in_all_types() -> None:
 def test_generating_again_changes_no_number() -> None:
     ids = json.loads((ROOT / "schemas/data/r4/ids.json").read_text())
     search: dict[str, dict[str, Any]] = {
-        each.name: dict.fromkeys(each.search, {}) for each in REGISTRY.types.values() if each.storable
+        each.name: {code: {} for code in each.search} for each in REGISTRY.types.values() if each.storable
     }
     assert extended(ids, search) == ids
     more = extended(ids, search | {"Task": search["Task"] | {"aaa": {}}})
