@@ -24,17 +24,14 @@ from schemas import json
 Code = tuple[str, str]
 """System and code of a Coding."""
 
-_MEMBERS: Final[Mapping[str, frozenset[str]]] = {
-    "instrument": frozenset(
-        {"id", "title", "system", "panel", "copyright", "sources", "comment", "answerLists", "items", "scales", "usedAlone"}
-    ),
-    "item": frozenset({"code", "display", "answers"}),
-    "answer": frozenset({"code", "display", "score"}),
-    "scale": frozenset(
-        {"code", "display", "items", "method", "multiplier", "missing", "low", "high", "bands"}
-    ),
-    "scale item": frozenset({"code", "reverse"}),
-    "band": frozenset({"low", "high", "text"}),
+_MEMBERS: Final[Mapping[str, set[str]]] = {
+    "instrument": {"id", "title", "system", "panel", "copyright", "sources", "comment"}
+    | {"answerLists", "items", "scales", "usedAlone"},
+    "item": {"code", "display", "answers"},
+    "answer": {"code", "display", "score"},
+    "scale": {"code", "display", "items", "method", "multiplier", "missing", "low", "high", "bands"},
+    "scale item": {"code", "reverse"},
+    "band": {"low", "high", "text"},
 }
 
 
@@ -140,7 +137,8 @@ def load(source: Mapping[str, Any]) -> Instrument:
 def _only(row: Mapping[str, Any], kind: str) -> None:
     unknown = row.keys() - _MEMBERS[kind]
     if unknown:
-        raise InstrumentFault(f"{kind} {row.get('code', row.get('id', ''))}: {', '.join(sorted(unknown))} is not understood")
+        name = row.get("code", row.get("id", ""))
+        raise InstrumentFault(f"{kind} {name}: {', '.join(sorted(unknown))} is not understood")
 
 
 def _answers(system: str, rows: Iterable[Mapping[str, Any]]) -> Mapping[Code, Answer]:
