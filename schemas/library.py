@@ -6,7 +6,7 @@ pinned the earlier one still finds it.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from schemas import json
 BASE: Final = "https://hearth.health/fhir"
 
 
-def canonical(resource: dict[str, Any]) -> str:
+def canonical(resource: Mapping[str, Any]) -> str:
     """The versioned canonical of a library resource, `url|version`."""
     return f"{resource['url']}|{resource['version']}"
 
