@@ -3,11 +3,11 @@
 The results share members with the resource they come from; neither is to be changed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from typing import Any, Final, Literal
 
-from schemas.registry import REGISTRY, Element
+from schemas.members import members
 
 SUBSETTED: Final = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 
@@ -71,7 +71,7 @@ def _tree(type_name: str, names: Sequence[str]) -> Tree:
 
 
 def _selected(value: dict[str, Any], datatype: str, tree: Tree) -> dict[str, Any]:
-    known, kept = _members(datatype), _mandatory(datatype) | _MODIFIERS
+    known, kept = members(datatype), _mandatory(datatype) | _MODIFIERS
     part: dict[str, Any] = {}
     for name, child in value.items():
         plain = name.removeprefix("_")
@@ -85,7 +85,7 @@ def _selected(value: dict[str, Any], datatype: str, tree: Tree) -> dict[str, Any
 
 
 def _summarised(value: dict[str, Any], datatype: str) -> dict[str, Any]:
-    known = _members(datatype)
+    known = members(datatype)
     part: dict[str, Any] = {}
     for name, child in value.items():
         element, below = known.get(name.removeprefix("_"), (None, ""))
@@ -111,18 +111,8 @@ def _each(child: Any, cut: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
 
 
 @lru_cache(maxsize=512)
-def _members(datatype: str) -> Mapping[str, tuple[Element, str]]:
-    """Element and type by JSON member name: the choice `value[x]` has one member for each of its types."""
-    return {
-        element.name.replace("[x]", name[0].upper() + name[1:]): (element, name)
-        for element in REGISTRY.elements.get(datatype, ())
-        for name in element.types
-    }
-
-
-@lru_cache(maxsize=512)
 def _mandatory(datatype: str) -> frozenset[str]:
-    return frozenset(name for name, (element, _) in _members(datatype).items() if element.min)
+    return frozenset(name for name, (element, _) in members(datatype).items() if element.min)
 
 
 def _exists(datatype: str, path: str) -> bool:
@@ -131,7 +121,7 @@ def _exists(datatype: str, path: str) -> bool:
         return _exists(datatype, rest)
     below = {
         kind
-        for member, (element, kind) in _members(datatype).items()
+        for member, (element, kind) in members(datatype).items()
         if name in (member, element.name, element.name.removesuffix("[x]"))
     }
     return bool(below) and (not rest or any(_exists(kind, rest) for kind in below))

@@ -9,16 +9,20 @@ from schemas.patch.fault import PatchInapplicable
 def clone(value: Any, room: int = MAX_DEPTH) -> Any:
     """A copy sharing no object or array with `value`; refuses one deeper than `room` levels."""
     if isinstance(value, dict):
-        if room <= 0:
-            raise PatchInapplicable(f"The patch nests the resource deeper than {MAX_DEPTH} levels")
+        check_room(room)
         return {
             name: clone(child, room - 1) if isinstance(child, (dict, list)) else child for name, child in value.items()
         }
     if isinstance(value, list):
-        if room <= 0:
-            raise PatchInapplicable(f"The patch nests the resource deeper than {MAX_DEPTH} levels")
+        check_room(room)
         return [clone(child, room - 1) if isinstance(child, (dict, list)) else child for child in value]
     return value
+
+
+def check_room(room: int) -> None:
+    """Refuses an object or array where no level of nesting is left."""
+    if room <= 0:
+        raise PatchInapplicable(f"the patch would nest the resource deeper than {MAX_DEPTH} levels")
 
 
 def size(value: Any) -> int:
