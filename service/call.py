@@ -22,7 +22,7 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Prefer:
-    """The Prefer header: `returns` is minimal, representation or OperationOutcome; `strict` is handling=strict (ours by default)."""
+    """The Prefer header: `returns` is minimal, representation or OperationOutcome; we are strict unless asked not to be."""
 
     returns: str | None = None
     strict: bool = True
@@ -50,6 +50,8 @@ class Call:
     request_id: str = ""
     address: str | None = None
     self_url: str = ""
+    validated: bool = False
+    """Whether `body` has passed validation already, as a transaction's entries have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,19 @@ _AWAY: Final = (
     OSError,
     TimeoutError,
 )
-_SLOW: Final = (asyncpg.QueryCanceledError, asyncpg.TransactionTimeoutError, asyncpg.IdleInTransactionSessionTimeoutError)
+_SLOW: Final = (
+    asyncpg.QueryCanceledError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
 _BUSY: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
 # Every statement of the store has one right plan, so none is planned twice.
-_SESSION: Final = {"jit": "off", "plan_cache_mode": "force_generic_plan", "application_name": "hearth", "timezone": "UTC"}
+_SESSION: Final = {
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "application_name": "hearth",
+    "timezone": "UTC",
+}
 _TRANSACTION_TIMEOUT_MS: Final = 60_000
 
 
@@ -47,9 +56,11 @@ def explain(fault: BaseException) -> HearthError | None:
 
 
 class Database:
-    """At most `size` connections, of which one tenant holds at most `share`; who waits longer than `wait` seconds is told."""
+    """At most `size` connections, of which one tenant holds `share`; who waits longer than `wait` seconds is told."""
 
-    def __init__(self, dsn: str, *, size: int, share: int, statement_timeout_ms: int = 10_000, wait: float = 5.0) -> None:
+    def __init__(
+        self, dsn: str, *, size: int, share: int, statement_timeout_ms: int = 10_000, wait: float = 5.0
+    ) -> None:
         self._dsn = dsn
         self._wait = wait
         self._size = size
@@ -77,7 +88,9 @@ class Database:
     async def connection(self, tenant_id: int) -> AsyncIterator[Connection[Any]]:
         """A connection within the tenant's share. Raises TooManyRequests or Unavailable, both with Retry-After."""
         share = self._shares[tenant_id]
-        await self._take(share, TooManyRequests("This tenant has too many requests under way; try again", retry_after=1))
+        await self._take(
+            share, TooManyRequests("This tenant has too many requests under way; try again", retry_after=1)
+        )
         try:
             await self._take(self._turn, Unavailable("All connections are busy; try again shortly", retry_after=1))
             try:

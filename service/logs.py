@@ -107,3 +107,8 @@ class _Bridge(logging.Handler):
             getattr(_log, level)(line, logger=record.name, exc_info=record.exc_info)
         except Exception:
             self.handleError(record)
+
+
+def failure(request_id: str) -> None:
+    """The line of a defect of ours, while its exception is being handled."""
+    _log.error("failure", request_id=request_id, exc_info=True)

@@ -61,21 +61,62 @@ def history(type_name: str, visible: str = "true") -> str:
     return f"{versions(type_name, visible, only)} order by version desc limit $6"
 
 
+@lru_cache(maxsize=256)
+def changes(arms: tuple[tuple[str, str], ...], place: tuple[str, ...] | None, limit: str) -> str:
+    """$1 tenant, $2 since, $3 before: the versions of many types' resources, each with what makes it visible, newest first.
+
+    Types that may be seen whole share one arm, so that the whole system costs two index ranges.
+    """
+    behind = (
+        ""
+        if place is None
+        else (
+            f" and (r.updated, r.type_id, r.id, r.version) < ({place[0]}::timestamptz, {place[1]}::int, {place[2]}::uuid,"
+            f" {place[3]}::int)"
+        )
+    )
+    whole = [name for name, visible in arms if visible == "true"]
+    selects = [_changes("resource", whole, "true", behind, limit)] if whole else []
+    selects += [
+        _changes(partition(name), [name], visible, behind, limit) for name, visible in arms if visible != "true"
+    ]
+    return f"{' union all '.join(selects)} order by updated desc, type_id desc, id desc, version desc limit {limit}"
+
+
+def _changes(table: str, names: list[str], visible: str, behind: str, limit: str) -> str:
+    columns = "r.type_id, r.id, r.version, r.updated, r.deleted, r.enc, r.content, r.fid"
+    numbers = ", ".join(str(REGISTRY.types[name].id) for name in names)
+    span = f"r.tenant_id = $1 and r.type_id in ({numbers}) and r.updated >= $2 and r.updated < $3{behind}"
+    order = f"order by r.updated desc, r.type_id desc, r.id desc, r.version desc limit {limit}"
+    if visible != "true":  # a constraint speaks of the current version, as alias n
+        inner = f"n.tenant_id = $1 and n.type_id = r.type_id and n.id = r.id and {visible}"
+        visible = f"exists (select from {partition(names[0])} n where {inner})"
+    return (
+        f"(select {columns} from {table} r where {span} and {visible} {order}) union all"
+        f" (select {columns} from resource_history r where {span} and {visible} {order})"
+    )
+
+
 def _bound(columns: tuple[str, ...], first: int, cast: bool = False) -> str:
     return ", ".join(f"${first + at}{'::' + _KINDS[name] if cast else ''}" for at, name in enumerate(columns))
 
 
 @lru_cache(maxsize=128)
-def insert(rows: int, side: bool) -> str:
-    """`rows` new resources in one statement; with `side`, their string and range rows in SIDE arrays behind them."""
+def insert(rows: int, side: bool, again: bool = False) -> str:
+    """`rows` new resources in one statement; with `side`, their string and range rows in SIDE arrays behind them.
+
+    With `again` resources that are there already are left as they are.
+    """
     width = len(ROW)
     tuples = ", ".join(f"({_bound(ROW, row * width + 1)})" for row in range(rows))
-    main = f"insert into resource ({', '.join(ROW)}) values {tuples}"
+    main = f"insert into resource ({', '.join(ROW)}) values {tuples}{' on conflict do nothing' if again else ''}"
     return f"with main as ({main}), {_side(rows * width + 1)} select 1" if side else main
 
 
 def _side(first: int) -> str:
-    strings = ", ".join(f"${first + at}::{kind}[]" for at, kind in enumerate(("int", "int", "uuid", "text", "text", "text")))
+    strings = ", ".join(
+        f"${first + at}::{kind}[]" for at, kind in enumerate(("int", "int", "uuid", "text", "text", "text"))
+    )
     ranges = ", ".join(
         f"${first + 6 + at}::{kind}[]" for at, kind in enumerate(("int", "int", "uuid", "numeric", "numeric", "text"))
     )
@@ -118,3 +159,15 @@ def change(type_name: str, side: bool, audit: bool, visible: str = "true") -> st
             f"audit as (insert into resource ({', '.join(ROW)}) select {_bound(ROW, place, cast=True)} from changed)"
         )
     return f"with {', '.join(parts)} select version from changed"
+
+
+CATALOGUE: Final[dict[str, Callable[[str], str]]] = {
+    "read": read,
+    "vread": vread,
+    "history": history,
+    "changes": lambda type_name: changes(((type_name, "true"),), ("$4", "$5", "$6", "$7"), "$8"),
+    "insert": lambda _: insert(2, True),
+    "change": lambda type_name: change(type_name, True, True),
+    "delete": lambda type_name: change(type_name, False, True),
+}
+"""Each statement of this module as it runs on a type."""

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
@@ -60,11 +60,22 @@ class Change:
     resource: JsonObject | None
     content: bytes | None
     before: Stored | None = None
+    by_service: bool = False
+    """Whether it follows from a rule of ours; then the caller's Grant does not limit it."""
 
     @property
     def letter(self) -> str:
         """The letter of cruds this needs."""
         return "d" if self.resource is None else "c" if self.before is None else "u"
+
+
+class Version(NamedTuple):
+    """A place in the history of many resources, which is ordered by these, newest first."""
+
+    updated: datetime
+    type_id: int
+    key: uuid.UUID
+    version: int
 
 
 class VersionConflict(Exception):
@@ -103,8 +114,8 @@ class Store:
         parsed: JsonObject = json.decode(self.json(stored))
         return parsed
 
-    def _visible(self, letter: str, type_name: str, binder: Binder) -> str:
-        return visible(self.grant, letter, type_name, self.tenant_id, "r", binder)
+    def _visible(self, letter: str, type_name: str, binder: Binder, alias: str = "r") -> str:
+        return visible(self.grant, letter, type_name, self.tenant_id, alias, binder)
 
     async def read(self, type_name: str, resource_id: str, letter: str = "r") -> Stored | None:
         """The current version, None when there is none that this Grant may see."""
@@ -136,15 +147,36 @@ class Store:
         sql = statements.history(type_name, self._visible("r", type_name, binder))
         return [Stored(type_name, key, *found) for found in await self.connection.fetch(sql, *binder.values)]
 
+    async def changes(
+        self, type_names: Sequence[str], since: datetime, before: datetime, start: Version | None, limit: int
+    ) -> list[Stored]:
+        """Versions of all resources of these types, from `since` up to `before`, newest first, behind `start`."""
+        binder = Binder([self.tenant_id, since, before])
+        place = None if start is None else tuple(map(binder.bind, start))
+        arms = tuple((name, self._visible("s", name, binder, "n")) for name in type_names)
+        sql = statements.changes(arms, place, binder.bind(limit))
+        return [
+            Stored(REGISTRY.by_id[found[0]].name, *found[1:])
+            for found in await self.connection.fetch(sql, *binder.values)
+        ]
+
     def change(
-        self, type_name: str, resource_id: str, resource: JsonObject | None, now: datetime, before: Stored | None = None
+        self,
+        type_name: str,
+        resource_id: str,
+        resource: JsonObject | None,
+        now: datetime,
+        before: Stored | None = None,
+        *,
+        by_service: bool = False,
     ) -> Change:
         """The version that follows `before`; its id, versionId and lastUpdated are set, all else is as it was sent."""
         version = 1 if before is None else before.version + 1
         # lastUpdated never runs backwards within a resource, whatever the clocks of two workers say.
         updated = now if before is None or now > before.updated else before.updated
         content = None if resource is None else written(resource, resource_id, version, dates.instant(updated))
-        return Change(type_name, resource_id, self.key(type_name, resource_id), version, updated, resource, content, before)
+        key = self.key(type_name, resource_id)
+        return Change(type_name, resource_id, key, version, updated, resource, content, before, by_service)
 
     def is_same(self, before: Stored, resource: JsonObject) -> bool:
         """Whether `resource` is, byte for byte, what the store already holds as the current version."""
@@ -183,7 +215,8 @@ class Store:
                 await self._check(change)
 
     def _is_constrained(self, change: Change) -> bool:
-        return change.resource is not None and self.grant.constraints(change.letter, change.type) != ()
+        bound = change.resource is not None and not change.by_service
+        return bound and self.grant.constraints(change.letter, change.type) != ()
 
     async def _check(self, change: Change) -> None:
         binder = Binder([self.tenant_id, change.key])
@@ -201,7 +234,9 @@ class Store:
             await self._change(change, None)
 
     async def _insert(self, created: list[Change], audits: Sequence[AuditRecord]) -> None:
-        built = [self._row(change) for change in created] + [self._audit(record) for record in audits]
+        built = [self._row(change) for change in created] + [
+            _audit_row(self.tenant_id, self.codec, record) for record in audits
+        ]
         for start in range(0, len(built), _CHUNK):
             part = built[start : start + _CHUNK]
             side = any(row.strings or row.ranges for _, row in part)
@@ -223,11 +258,6 @@ class Store:
         target = rows.Target(self.tenant_id, self.base, change.type, change.key)
         return head, rows.build(change.resource, target)
 
-    def _audit(self, record: AuditRecord) -> tuple[tuple[Any, ...], rows.IndexRow]:
-        enc, packed = self.codec.pack(record.content)
-        head = (self.tenant_id, REGISTRY.types["AuditEvent"].id, record.id, 1, record.recorded, None, enc, packed)
-        return head, audit_index.build(record)
-
     async def _change(self, change: Change, audit: AuditRecord | None) -> None:
         before = change.before
         assert before is not None
@@ -241,11 +271,12 @@ class Store:
         if side:
             values += _side([((self.tenant_id, REGISTRY.types[change.type].id, change.key), row)])
         if audit is not None:
-            head, audit_row = self._audit(audit)
+            head, audit_row = _audit_row(self.tenant_id, self.codec, audit)
             values += [*head, *_index(audit_row)]
         binder = Binder(values)
         # A tombstone has no tokens that a constraint could match; who may write here is checked on the new row.
-        seen = "true" if before.deleted else self._visible(change.letter, change.type, binder)
+        free = before.deleted or change.by_service
+        seen = "true" if free else self._visible(change.letter, change.type, binder)
         sql = statements.change(change.type, side, audit is not None, seen)
         if await self.connection.fetchval(sql, *binder.values) is None:
             raise VersionConflict(change.type, change.id)
@@ -275,3 +306,22 @@ def _has_side_rows(type_name: str) -> bool:
     """Whether resources of the type can have string or range rows."""
     kinds = {param.kind for param in REGISTRY.types[type_name].search.values()}
     return bool(kinds & {"string", "uri", "number", "quantity", "date"})
+
+
+async def ship(connection: Connection[Any], codec: Codec, records: Sequence[AuditRecord]) -> None:
+    """Write audit records, of any tenants, in one transaction; those that are there already are left as they are."""
+    async with connection.transaction():
+        by_tenant: dict[int, list[AuditRecord]] = {}
+        for record in records:
+            by_tenant.setdefault(record.tenant_id, []).append(record)
+        for tenant_id, own in by_tenant.items():
+            for start in range(0, len(own), _CHUNK):
+                built = [_audit_row(tenant_id, codec, record) for record in own[start : start + _CHUNK]]
+                values: list[Any] = [value for head, row in built for value in (*head, *_index(row))]
+                await connection.execute(statements.insert(len(built), True, again=True), *values, *_side(built))
+
+
+def _audit_row(tenant_id: int, codec: Codec, record: AuditRecord) -> tuple[tuple[Any, ...], rows.IndexRow]:
+    enc, packed = codec.pack(record.content)
+    head = (tenant_id, REGISTRY.types["AuditEvent"].id, record.id, 1, record.recorded, None, enc, packed)
+    return head, audit_index.build(record)

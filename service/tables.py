@@ -72,7 +72,9 @@ resource: Final = Table(
     Column("content", LargeBinary),
     PrimaryKeyConstraint("tenant_id", "type_id", "id", name="resource_pk"),
     CheckConstraint("deleted = (content is null)", name="resource_body"),
-    Index("resource_patient_date", "tenant_id", "patient", "d0", "k1", "id", postgresql_where=text("patient is not null")),
+    Index(
+        "resource_patient_date", "tenant_id", "patient", "d0", "k1", "id", postgresql_where=text("patient is not null")
+    ),
     Index("resource_updated", "tenant_id", "updated", "id"),
     Index("resource_feed", "tenant_id", "txn", "id"),
     Index("resource_ident", "tenant_id", "ident", postgresql_where=text("ident is not null")),

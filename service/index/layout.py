@@ -1,7 +1,7 @@
 """Which search parameter is kept where: the hot columns of each type, the selective tokens, the combined parameters.
 
-`docs/decisions/0001-index-in-the-row.md` says why. The search planner and the indexer both read these tables, and nothing else
-decides where a value goes.
+`docs/decisions/0001-index-in-the-row.md` says why. The search planner and the indexer both read these tables, and
+nothing else decides where a value goes.
 """
 
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ def patient_param(type_name: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def is_patient_column(type_name: str, code: str) -> bool:
-    """Whether references to a Patient under `code` are in the `patient` column: `patient`, and `subject` on the same element."""
+    """Whether references to a Patient under `code` are in the `patient` column: also `subject` on the same element."""
     if patient_param(type_name) != "patient":
         return False
     search = REGISTRY.types[type_name].search

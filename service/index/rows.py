@@ -1,4 +1,4 @@
-"""The index row of a resource: hot columns, tokens, references, intervals and strings. One plan per type, compiled once."""
+"""The index row of a resource: hot columns, tokens, references, intervals, strings. One plan per type, compiled once."""
 
 import uuid
 from collections.abc import Callable, Iterator

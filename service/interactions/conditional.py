@@ -12,6 +12,7 @@ from service.search.find import find
 from service.store import Store, Stored
 
 T = TypeVar("T")
+_NO_CRITERION: Final = ("_count", "_sort", "_format", "_pretty", "_summary", "_elements")
 _LOCK: Final = (
     "insert into conditional_key (tenant_id, type_id, key, taken) values ($1, $2, $3, $4)"
     " on conflict (tenant_id, type_id, key) do update set taken = excluded.taken"
@@ -21,8 +22,8 @@ _LOCK: Final = (
 def criteria(query: str) -> tuple[tuple[str, str], ...]:
     """The search parameters of a condition. Raises BadRequest for one that would match everything."""
     params = tuple(parse_qsl(query.removeprefix("?"), keep_blank_values=True))
-    if not [name for name, value in params if value and not name.startswith(("_count", "_sort", "_format", "_pretty"))]:
-        raise BadRequest("A conditional request needs at least one search parameter with a value", details_code="no-criteria")
+    if not [name for name, value in params if value and not name.startswith(_NO_CRITERION)]:
+        raise BadRequest("A conditional request needs a search parameter with a value", details_code="no-criteria")
     return params
 
 
@@ -48,7 +49,8 @@ async def alone(call: Call, store: Store, query: str, act: Callable[[], Awaitabl
     the first one made. An advisory lock would do the same, but not across the nodes of a distributed store.
     """
     assert call.type is not None
-    key = tokens.token(store.tenant_id, REGISTRY.types[call.type].id, 0, "&".join(map("=".join, sorted(criteria(query)))))
+    condition = "&".join(map("=".join, sorted(criteria(query))))
+    key = tokens.token(store.tenant_id, REGISTRY.types[call.type].id, 0, condition)
     async with store.transaction():
         await store.connection.execute(_LOCK, store.tenant_id, REGISTRY.types[call.type].id, key, call.now)
         return await act()

@@ -1,10 +1,12 @@
 """create, plain and conditional. https://hl7.org/fhir/R4/http.html#create"""
 
+from functools import partial
+
+from schemas import ids
 from service.call import Call, Reply
 from service.interactions import body, conditional, replies
 from service.interactions.plan import Plan, carry_out
 from service.store import Store
-from schemas import ids
 
 
 async def create(call: Call, store: Store) -> Reply:
@@ -13,7 +15,8 @@ async def create(call: Call, store: Store) -> Reply:
     call.grant.require("c", call.type)
     if call.conditions.if_none_exist is None:
         return await carry_out(plan, call, store)
-    return await conditional.alone(call, store, call.conditions.if_none_exist, lambda: carry_out(plan_conditional, call, store))
+    act = partial(carry_out, plan_conditional, call, store)
+    return await conditional.alone(call, store, call.conditions.if_none_exist, act)
 
 
 async def plan(call: Call, store: Store) -> Plan:

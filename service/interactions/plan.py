@@ -1,4 +1,4 @@
-"""A write before it happens: what it changes, what follows from it, and the reply. A request commits one, a transaction many."""
+"""A write before it happens: its change, what follows from it, and the reply. A request commits one, a transaction many."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -77,6 +77,6 @@ def _audit(call: Call, change: Change) -> AuditRecord:
 def stale(call: Call) -> PreconditionFailed:
     """The refusal of a change to a version that is no longer the current one."""
     return PreconditionFailed(
-        f"{call.type}/{call.id} is no longer at version {call.conditions.if_match}; read it again and repeat your change on it",
+        f"{call.type}/{call.id} is no longer at version {call.conditions.if_match}; read it again and repeat your change",
         details_code="version-stale",
     )

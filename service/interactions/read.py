@@ -52,7 +52,7 @@ async def existing(store: Store, type_name: str, resource_id: str, letter: str =
 
 
 def _has_it(call: Call, stored: Stored) -> bool:
-    """Whether the caller's copy is current: If-None-Match decides where it is sent, else If-Modified-Since (RFC 9110 13)."""
+    """Whether the caller's copy is current: If-None-Match decides where sent, else If-Modified-Since (RFC 9110, 13)."""
     conditions = call.conditions
     if conditions.if_none_match is not None:
         return conditions.if_none_match in ("*", str(stored.version))

@@ -1,5 +1,7 @@
 """Replies that carry a resource, as `Prefer`, `_summary` and `_elements` ask for it."""
 
+from typing import Final
+
 from schemas import json
 from schemas.outcome import Issue, outcome
 from schemas.subset import elements, summary
@@ -7,7 +9,8 @@ from service.call import Call, Reply
 from service.errors import BadRequest
 from service.store import Change, Store, Stored
 
-SUMMARIES = ("true", "text", "data", "false")
+SUMMARIES: Final = ("true", "text", "data")
+"""What `_summary` may ask of one resource, besides `false`, which asks nothing."""
 
 
 def param(call: Call, name: str) -> str | None:
@@ -22,11 +25,13 @@ def shaped(call: Call, content: bytes) -> bytes:
     names, mode = param(call, "_elements"), param(call, "_summary")
     if names:
         return json.encode(elements(json.decode(content), [name.strip() for name in names.split(",")]))
-    if mode is not None and mode not in SUMMARIES:
-        raise BadRequest(f"_summary={mode} is not possible here; use one of {', '.join(SUMMARIES)}", expression=("_summary",))
-    if mode not in (None, "false"):
-        return json.encode(summary(json.decode(content), mode))
-    return content
+    if mode in (None, "false"):
+        return content
+    for known in SUMMARIES:
+        if mode == known:
+            return json.encode(summary(json.decode(content), known))
+    sentence = f"_summary={mode} is not possible here; use one of {', '.join(SUMMARIES)}, false"
+    raise BadRequest(sentence, code="value", expression=("_summary",))
 
 
 def found(call: Call, store: Store, stored: Stored, status: int = 200) -> Reply:

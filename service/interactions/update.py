@@ -53,7 +53,9 @@ def check_version(call: Call, before: Stored | None) -> None:
     """Raise PreconditionFailed unless If-Match names the current version and If-None-Match: * meets none."""
     conditions = call.conditions
     gone = before is None or before.deleted
-    if conditions.if_match is not None and (gone or conditions.if_match not in ("*", str(before.version if before else 0))):
+    if conditions.if_match is not None and (
+        gone or conditions.if_match not in ("*", str(before.version if before else 0))
+    ):
         raise stale(call)
     if conditions.if_none_match == "*" and not gone:
         raise PreconditionFailed(f"{call.type}/{call.id} exists already", code="conflict", details_code="exists")

@@ -13,7 +13,7 @@ from service.store import Store
 
 
 async def validate(call: Call, store: Store) -> Reply:
-    """An OperationOutcome for the resource in the body, a Parameters with `resource`, or the stored one that is addressed."""
+    """An OperationOutcome on the resource in the body, in a Parameters' `resource`, or stored at the address."""
     assert call.type is not None
     call.grant.require("r", call.type)
     resource = await _subject(call, store)
@@ -32,10 +32,13 @@ async def _subject(call: Call, store: Store) -> dict[str, Any]:
     if call.body.get("resourceType") != "Parameters" or call.type == "Parameters":
         return call.body
     for parameter in call.body.get("parameter", ()):
-        if isinstance(parameter, dict) and parameter.get("name") == "resource" and isinstance(parameter.get("resource"), dict):
-            found: dict[str, Any] = parameter["resource"]
-            return found
-    raise BadRequest("The Parameters have no parameter 'resource'", code="required", expression=("Parameters.parameter",))
+        if isinstance(parameter, dict) and parameter.get("name") == "resource":
+            found = parameter.get("resource")
+            if isinstance(found, dict):
+                return found
+    raise BadRequest(
+        "The Parameters have no parameter 'resource'", code="required", expression=("Parameters.parameter",)
+    )
 
 
 def _other(call: Call, resource: dict[str, Any]) -> Issue:

@@ -1,0 +1,241 @@
+"""The FHIR API as one ASGI application: bytes to a Request, the engine's Reply to bytes.
+
+It has no framework routes: the rows of `service.interactions.routes` say the same in a tenth of the time a request.
+https://hl7.org/fhir/R4/http.html
+"""
+
+import gzip
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote
+from uuid import uuid4
+
+import msgspec
+
+from api import metrics, negotiation
+from api.outcomes import refusal_body
+from service import capabilities, logs
+from service.call import Reply
+from service.engine import Engine, Request
+from service.errors import BadRequest, HearthError, MethodNotAllowed, NotFound, PayloadTooLarge
+from service.interactions.routes import Route, route
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:\-]{1,64}")
+_GZIP_FROM: Final = 1024
+_COMMON: Final[Headers] = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"private, no-cache")]
+_UNKNOWN: Final = Route("unknown")
+
+
+class FhirApi:
+    """Answers below one tenant's base, `/fhir` or `/t/{tenant}/fhir`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._limit = engine.settings.request_limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, tenant: str, base: str, path: str) -> None:
+        """One request; `path` is what follows the base."""
+        started = time.perf_counter()
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        given = headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
+        found = _UNKNOWN
+        try:
+            found = _route(scope["method"], path)
+            reply = await self._answer(scope, receive, headers, tenant, base, path, found, request_id)
+            status, content, out = reply.status, reply.content, _headers(reply)
+        except HearthError as refusal:
+            status, content, out = refusal.status, refusal_body(refusal), refusal_headers(refusal)
+        except Exception:
+            logs.failure(request_id)
+            failure = HearthError("Something went wrong on our side; the request id names it in the log")
+            status, content, out = 500, refusal_body(failure), []
+        content = self._shaped(scope, content)
+        await _send(send, scope, status, content, out, request_id, headers)
+        seconds = time.perf_counter() - started
+        metrics.observe(found.interaction, found.type, status, seconds)
+        logs.request(request_id, tenant, found.interaction, found.type, status, seconds * 1000)
+
+    async def _answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        headers: dict[str, str],
+        tenant: str,
+        base: str,
+        path: str,
+        found: Route,
+        request_id: str,
+    ) -> Reply:
+        query = scope["query_string"].decode("latin-1")
+        params = _params(query)
+        negotiation.require_acceptable(headers.get("accept"), _value(params, "_format"))
+        if found.interaction == "capabilities":
+            await self._engine.tenant_id(tenant)
+            return capabilities.reply(base, params)
+        method: str = scope["method"]
+        body, media_type = b"", ""
+        if method in ("POST", "PUT", "PATCH", "DELETE"):
+            body = await _body(receive, headers, self._limit)
+            is_search = found.interaction.startswith("search") or found.interaction == "everything"
+            if body:
+                media_type = negotiation.media_type(headers.get("content-type"), method, is_search)
+            if is_search and method == "POST":
+                params, query, body = _searched(params, query, body, media_type)
+        client = scope.get("client")
+        return await self._engine.answer(
+            Request(
+                tenant=tenant,
+                base=base,
+                route=found,
+                method=method,
+                params=params,
+                query=query,
+                body=body,
+                media_type=media_type,
+                token=_token(headers),
+                conditions=negotiation.conditions(headers),
+                prefer=negotiation.prefer(headers.get("prefer")),
+                idempotency_key=_idempotency_key(headers),
+                request_id=request_id,
+                address=client[0] if client else None,
+                self_url=f"{base}/{path}" if path else base,
+            )
+        )
+
+    def _shaped(self, scope: Scope, content: bytes | None) -> bytes | None:
+        if content is None or b"_pretty=true" not in scope["query_string"]:
+            return content
+        return msgspec.json.format(content, indent=2)
+
+
+def _route(method: str, path: str) -> Route:
+    parts = [unquote(part) for part in path.split("/")] if path else []
+    if parts and not parts[-1]:
+        parts.pop()
+    found = route(method, parts)
+    if found is None:
+        raise NotFound(
+            f"There is nothing at '{path[:200]}'; /metadata lists what is here", details_code="unknown-address"
+        )
+    if isinstance(found, Route):
+        return found
+    raise MethodNotAllowed(
+        f"{method} is not possible on '{path[:200]}'; {', '.join(found)} {'is' if len(found) == 1 else 'are'}",
+        headers=[("Allow", ", ".join(found))],
+    )
+
+
+def _params(query: str) -> tuple[tuple[str, str], ...]:
+    if not query:
+        return ()
+    try:
+        return tuple(parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=1000))
+    except ValueError as fault:
+        raise BadRequest("The query string is not percent-encoded UTF-8, or has over 1,000 parameters") from fault
+
+
+def _value(params: Sequence[tuple[str, str]], name: str) -> str | None:
+    return next((value for key, value in params if key == name), None)
+
+
+def _searched(
+    params: tuple[tuple[str, str], ...], query: str, body: bytes, media_type: str
+) -> tuple[tuple[tuple[str, str], ...], str, bytes]:
+    """A search by POST: the parameters of its form join those of its address."""
+    if not body:
+        return params, query, b""
+    if media_type == "application/x-www-form-urlencoded":
+        try:
+            form = body.decode()
+        except UnicodeDecodeError as fault:
+            raise BadRequest("The form is not UTF-8") from fault
+        return params + _params(form), "&".join(part for part in (query, form) if part), b""
+    return params, query, body
+
+
+def _token(headers: dict[str, str]) -> str | None:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _idempotency_key(headers: dict[str, str]) -> str | None:
+    key = headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= 255 and key.isprintable()):
+        raise BadRequest("Idempotency-Key is 1 to 255 printable characters", code="value")
+    return key
+
+
+async def _body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
+    if headers.get("content-encoding", "identity") != "identity":
+        raise BadRequest("Content-Encoding is not read on requests; send the body as it is", code="not-supported")
+    length = headers.get("content-length", "0")
+    if length.isdecimal() and int(length) > limit:
+        raise _too_large(limit)
+    message = await receive()
+    if not message.get("more_body"):
+        whole: bytes = message.get("body", b"")
+        if len(whole) > limit:
+            raise _too_large(limit)
+        return whole
+    chunks, size = [message.get("body", b"")], len(message.get("body", b""))
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest("The connection closed before the body was complete")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise _too_large(limit)
+    return b"".join(chunks)
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"The body is larger than {limit:,} bytes, the most that is read", headers=[("Connection", "close")]
+    )
+
+
+def _headers(reply: Reply) -> Headers:
+    out: Headers = []
+    if reply.version is not None:
+        out.append((b"etag", b'W/"%d"' % reply.version))
+    if reply.updated is not None:
+        out.append((b"last-modified", negotiation.http_date(reply.updated.replace(microsecond=0))))
+    if reply.location is not None and reply.status in (200, 201):
+        out.append((b"location", reply.location.encode()))
+    out += [(name.lower().encode(), value.encode()) for name, value in reply.headers]
+    return out
+
+
+def refusal_headers(refusal: HearthError) -> Headers:
+    """The headers of a refusal: its own, and Retry-After where trying again helps."""
+    out = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in refusal.headers]
+    if refusal.retry_after is not None:
+        out.append((b"retry-after", str(refusal.retry_after).encode()))
+    return out
+
+
+async def _send(
+    send: Send, scope: Scope, status: int, content: bytes | None, out: Headers, request_id: str, headers: dict[str, str]
+) -> None:
+    out += _COMMON
+    out.append((b"x-request-id", request_id.encode()))
+    body = content or b""
+    if content is not None:
+        out.append((b"content-type", negotiation.CONTENT_TYPE))
+        out.append((b"vary", b"accept, accept-encoding, authorization, prefer"))
+        if len(body) >= _GZIP_FROM and "gzip" in headers.get("accept-encoding", ""):
+            body = gzip.compress(body, compresslevel=3, mtime=0)
+            out.append((b"content-encoding", b"gzip"))
+    if status not in (204, 304):
+        out.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": out})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

@@ -1,0 +1,200 @@
+"""The engine: everything between HTTP and the store. One request is one connection, one Grant, one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+
+from schemas import dates, json
+from schemas.registry import REGISTRY
+from service import audit, idempotency, tenants
+from service.audit import AuditRecord
+from service.call import Call, Conditions, Prefer, Reply
+from service.content import Codec
+from service.database import Database
+from service.errors import BadRequest, HearthError, NotFound, Unauthorized
+from service.grant import NOBODY, Grant, from_scope
+from service.interactions.routes import Route
+from service.interactions.table import INTERACTIONS
+from service.oauth import token as oauth_token
+from service.search.page import Pages
+from service.settings import Settings
+from service.spool import Spool
+from service.store import Store, ship
+
+_DICTIONARIES: Final = "select id, dict from content_dict"
+_AUDITED_AS: Final = {
+    "validate": "operation",
+    "meta": "operation",
+    "everything": "operation",
+    "search-compartment": "search-type",
+}
+_SHARED: Final = 0
+"""Whose share of the connections is used for what belongs to no tenant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A FHIR request as HTTP carried it, still without identity: headers parsed, body raw."""
+
+    tenant: str
+    base: str
+    route: Route
+    method: str
+    params: tuple[tuple[str, str], ...] = ()
+    query: str = ""
+    body: bytes = b""
+    media_type: str = ""
+    token: str | None = None
+    conditions: Conditions = field(default_factory=Conditions)
+    prefer: Prefer = field(default_factory=Prefer)
+    idempotency_key: str | None = None
+    request_id: str = ""
+    address: str | None = None
+    self_url: str = ""
+
+
+class Engine:
+    """What one worker process holds: connections, codec, cursor keys, audit spool."""
+
+    def __init__(self, settings: Settings, database_url: str) -> None:
+        self.settings = settings
+        self.database = Database(
+            database_url,
+            size=settings.pool_max,
+            share=settings.tenant_concurrency,
+            statement_timeout_ms=settings.statement_timeout_ms,
+        )
+        self.pages = Pages(settings.secret())
+        self.spool = Spool(settings.audit_spool_dir, self._ship)
+        self._codec: Codec | None = None
+        self._tenants: dict[str, int] = {}
+
+    async def start(self) -> None:
+        """Begin to ship audit records; the database is first asked when somebody needs it."""
+        await self.spool.start()
+
+    async def stop(self) -> None:
+        """Ship what was audited, then let go of the database."""
+        await self.spool.stop()
+        await self.database.close()
+
+    async def tenant_id(self, name: str) -> int:
+        """The number of the tenant. Raises NotFound."""
+        known = self._tenants.get(name)
+        if known is None:
+            async with self.database.connection(_SHARED) as connection:
+                known = self._tenants[name] = (await tenants.find(connection, name)).id
+        return known
+
+    async def answer(self, request: Request) -> Reply:
+        """Carry out the request under the token it came with, and keep the record of it. Raises HearthError."""
+        now = dates.clock()
+        tenant_id = await self.tenant_id(request.tenant)
+        grant = NOBODY
+        try:
+            async with self.database.connection(tenant_id) as connection:
+                grant = await self._grant(connection, tenant_id, request.token, now)
+                _require_type(request.route)
+                call = _call(request, tenant_id, grant, now)
+                codec = self._codec or await self._load(connection)
+                store = Store(connection, tenant_id, request.base, grant, codec, self.pages)
+                reply = await _perform(call, store, request)
+        except HearthError as refusal:
+            if grant is not NOBODY:
+                self._keep(request, tenant_id, grant, now, Reply(refusal.status))
+            raise
+        if not reply.audited:
+            self._keep(request, tenant_id, grant, now, reply)
+        return reply
+
+    async def _grant(
+        self, connection: asyncpg.Connection[Any], tenant_id: int, token: str | None, now: datetime
+    ) -> Grant:
+        if token is None:
+            raise Unauthorized(headers=[("WWW-Authenticate", 'Bearer realm="hearth"')])
+        access = await oauth_token.access(connection, tenant_id, token, now)
+        if access is None:
+            raise Unauthorized(
+                "The access token is unknown here, expired or revoked; get a new one",
+                headers=[("WWW-Authenticate", 'Bearer realm="hearth", error="invalid_token"')],
+            )
+        return from_scope(access.client_id, access.scope)
+
+    async def _load(self, connection: asyncpg.Connection[Any]) -> Codec:
+        self._codec = Codec({row["id"]: row["dict"] for row in await connection.fetch(_DICTIONARIES)})
+        return self._codec
+
+    def _keep(self, request: Request, tenant_id: int, grant: Grant, now: datetime, reply: Reply) -> None:
+        route = request.route
+        self.spool.append(
+            audit.event(
+                _AUDITED_AS.get(route.interaction, route.interaction),
+                tenant_id=tenant_id,
+                client_id=grant.client_id,
+                address=request.address,
+                recorded=now,
+                outcome=audit.outcome_of(reply.status),
+                type=reply.type or route.type,
+                id=reply.id or route.id,
+                version=reply.version,
+                query=request.query or None,
+                request_id=request.request_id,
+                patient=reply.id if reply.type == "Patient" else None,
+            )
+        )
+
+    async def _ship(self, records: Sequence[AuditRecord]) -> None:
+        async with self.database.connection(_SHARED) as connection:
+            codec = self._codec or await self._load(connection)
+            await ship(connection, codec, records)
+
+
+async def _perform(call: Call, store: Store, request: Request) -> Reply:
+    act = INTERACTIONS[call.interaction]
+    if request.idempotency_key is None or request.method != "POST":
+        return await act(call, store)
+    return await idempotency.once(call, store, request.idempotency_key, request.body, act)
+
+
+def _require_type(route: Route) -> None:
+    """Raise NotFound, with the names it might have been, for a type that is not held here."""
+    for name in (route.type, route.compartment[0] if route.compartment else None):
+        if name is not None and (name not in REGISTRY.types or not REGISTRY.types[name].storable):
+            held = [each.name for each in REGISTRY.types.values() if each.storable]
+            near = REGISTRY.nearest(name, held)
+            hint = f"; did you mean {' or '.join(near)}?" if near else "; /metadata lists the types that are"
+            raise NotFound(f"{name[:64]!r} is no resource type held here{hint}", code="not-supported")
+
+
+def _call(request: Request, tenant_id: int, grant: Grant, now: datetime) -> Call:
+    route = request.route
+    return Call(
+        tenant_id,
+        request.base,
+        grant,
+        route.interaction,
+        now,
+        type=route.type,
+        id=route.id,
+        version=route.version,
+        operation=route.operation,
+        compartment=route.compartment,
+        params=request.params,
+        body=_parsed(request.body) if request.body else None,
+        media_type=request.media_type,
+        conditions=request.conditions,
+        prefer=request.prefer,
+        request_id=request.request_id,
+        address=request.address,
+        self_url=request.self_url,
+    )
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.decode(body)
+    except json.JsonFault as fault:
+        raise BadRequest(fault.message, code="structure", details_code="json-malformed") from fault

@@ -1,0 +1,37 @@
+"""Which function answers which interaction; a request and an entry of a Bundle look it up here."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from service.call import Call, Reply
+from service.interactions import batch, create, delete, history, meta, patch, read, search, update, validate
+from service.store import Store
+
+Interaction = Callable[[Call, Store], Awaitable[Reply]]
+
+
+async def _bundle(call: Call, store: Store) -> Reply:
+    return await batch.bundle(call, store, INTERACTIONS)
+
+
+INTERACTIONS: Final[Mapping[str, Interaction]] = MappingProxyType(
+    {
+        "read": read.read,
+        "vread": read.vread,
+        "create": create.create,
+        "update": update.update,
+        "patch": patch.patch,
+        "delete": delete.delete,
+        "history-instance": history.history,
+        "history-type": history.history_type,
+        "history-system": history.history_system,
+        "search-type": search.search_type,
+        "search-system": search.search_system,
+        "search-compartment": search.search_compartment,
+        "everything": search.everything,
+        "validate": validate.validate,
+        "meta": meta.meta,
+        "transaction": _bundle,
+    }
+)
