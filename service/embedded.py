@@ -19,8 +19,9 @@ from typing import IO, Any, Final, Self
 from urllib.parse import quote
 
 from service.embedded_place import Account, ClusterError, account, place, programs, socket_directory
+from service.settings import Settings
 
-__all__ = ["Cluster", "ClusterError"]
+__all__ = ["Cluster", "ClusterError", "database_url"]
 
 DATABASE: Final = "hearth"
 USER: Final = "hearth"
@@ -96,6 +97,16 @@ class Cluster:
         with (self.data_dir / "postgres.lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """The URL of the database to use: the one that is set, else the embedded one's, which runs meanwhile."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    with Cluster(settings.data_dir, {"shared_buffers": settings.embedded_shared_buffers}) as cluster:
+        yield cluster.dsn()
 
 
 def _is_last(users: IO[bytes]) -> bool:

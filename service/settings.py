@@ -22,42 +22,46 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(
-        Path(".hearth"),
+        default=Path(".hearth"),
         description="Where Hearth keeps its files: the embedded PostgreSQL, its secret, the audit spool",
     )
     database_url: str | None = Field(
-        None,
+        default=None,
         repr=False,
         description="A PostgreSQL 18 to use, as `postgresql://user:password@host/database`; unset, an embedded one",
     )
-    host: str = Field("127.0.0.1", description="The address to listen on")
-    port: int = Field(8080, ge=1, le=65535, description="The port to listen on")
-    workers: int = Field(1, ge=1, le=256, description="How many server processes share the port")
+    host: str = Field(default="127.0.0.1", description="The address to listen on")
+    port: int = Field(default=8080, ge=1, le=65535, description="The port to listen on")
+    workers: int = Field(default=1, ge=1, le=256, description="How many server processes share the port")
     base_url: str = Field(
         default_factory=lambda data: _base_url(data),
         pattern=r"^https?://[^\s?#]*[^\s?#/]$",
         description="The public URL in front of `/fhir`, without a slash at its end; derived from host and port",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least level that is logged"
+        default="info", description="The least level that is logged"
     )
-    log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for a terminal")
-    pool_max: int = Field(16, ge=1, description="Database connections that each worker opens at most")
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="A JSON object a line, or text for a terminal"
+    )
+    pool_max: int = Field(default=16, ge=1, description="Database connections that each worker opens at most")
     tenant_concurrency: int = Field(
         default_factory=lambda data: max(1, data["pool_max"] * 3 // 4),
         ge=1,
         description="Calls of one tenant that one worker carries out at once; three quarters of the connections",
     )
-    statement_timeout_ms: int = Field(10_000, ge=100, description="How long a database statement may take")
-    request_limit_bytes: int = Field(16 * MIB, ge=1024, description="The largest request body accepted")
-    page_count: int = Field(50, ge=1, description="Entries on a page of search results or history without `_count`")
-    page_count_max: int = Field(1000, ge=1, description="The most entries on a page, whatever `_count` asks")
-    include_limit: int = Field(
-        1000, ge=1, description="The most resources that `_include` and `_revinclude` add to a page"
+    statement_timeout_ms: int = Field(default=10_000, ge=100, description="How long a database statement may take")
+    request_limit_bytes: int = Field(default=16 * MIB, ge=1024, description="The largest request body accepted")
+    page_count: int = Field(
+        default=50, ge=1, description="Entries on a page of search results or history, without `_count`"
     )
-    access_token_seconds: int = Field(3600, ge=60, le=86_400, description="How long an access token is valid")
+    page_count_max: int = Field(default=1000, ge=1, description="The most entries on a page, whatever `_count` asks")
+    include_limit: int = Field(
+        default=1000, ge=1, description="The most resources that `_include` and `_revinclude` add to a page"
+    )
+    access_token_seconds: int = Field(default=3600, ge=60, le=86_400, description="How long an access token is valid")
     secret_key: SecretStr | None = Field(
-        None,
+        default=None,
         min_length=32,
         description="Signs page cursors; the same on every host. Unset, a file `secret` in the data directory",
     )
@@ -66,7 +70,7 @@ class Settings(BaseSettings):
         description="Where audit records of reads wait on local disk; `audit` in the data directory",
     )
     embedded_shared_buffers: str = Field(
-        "128MB", pattern=r"^\d+(kB|MB|GB)$", description="The embedded PostgreSQL's cache"
+        default="128MB", pattern=r"^\d+(kB|MB|GB)$", description="The embedded PostgreSQL's cache"
     )
 
     @model_validator(mode="after")

@@ -1,0 +1,103 @@
+"""Running the ASGI application under uvicorn, in this process or in several. https://www.uvicorn.org/settings/"""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, NoReturn
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from api.app import create_app
+from service import logs
+from service.settings import PREFIX, Settings
+
+DRAIN_SECONDS: Final = 30
+"""How long requests under way may take to end after SIGTERM."""
+HANG_SECONDS: Final = 30
+"""How long a worker process may give no sign of life before another one takes its place."""
+
+
+def factory() -> Any:
+    """The application of one worker process, from the environment that `serve` left."""
+    settings = Settings()
+    logs.configure(settings.log_level, settings.log_format)
+    return create_app(settings)
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document, the same whatever this machine's settings are; needs no database."""
+    with TemporaryDirectory() as data_dir:
+        settings = Settings(
+            data_dir=Path(data_dir), database_url="postgresql://localhost/hearth", base_url="http://127.0.0.1:8080"
+        )
+        return dict(create_app(settings).web.openapi())
+
+
+def serve(settings: Settings, database_url: str, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then end the requests under way; `ready` is called when requests are taken."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again when it has drained: that is a normal end.
+        signal.signal(number, _leave)
+    _to_environment(settings, database_url)
+    config = uvicorn.Config(
+        "api.server:factory",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # api's middleware logs each request with what was done
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_worker_healthcheck=HANG_SECONDS,
+    )
+    if settings.workers == 1:
+        server = _Server(config, ready)
+        server.run()
+        if not server.started:
+            raise SystemExit(STARTUP_FAILURE)
+    else:
+        _Workers(config, [config.bind_socket()], ready).run()
+
+
+def _to_environment(settings: Settings, database_url: str) -> None:
+    """Worker processes are started anew and read their settings like any process."""
+    for name, value in settings.model_dump(mode="json", exclude_none=True).items():
+        os.environ[PREFIX + name.upper()] = str(value)
+    if settings.secret_key is not None:
+        os.environ[f"{PREFIX}SECRET_KEY"] = settings.secret_key.get_secret_value()
+    os.environ[f"{PREFIX}DATABASE_URL"] = database_url
+
+
+def _leave(_number: int, _frame: object) -> NoReturn:
+    raise SystemExit(0)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+class _Workers(Multiprocess):
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
+        super().__init__(config, sockets)
+        self._ready = ready
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        if all(process.wait_until_ready(HANG_SECONDS, self.should_exit) for process in self.processes):
+            self._ready()
