@@ -1,0 +1,97 @@
+"""The hearth command as a person types it, on a data directory of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HEARTH = (sys.executable, "-c", "from api.cli import main; main()")
+
+
+@pytest.fixture(scope="module")
+def data_dir() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="hearth-cli-"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path)
+
+
+def hearth(data_dir: Path, *words: str, code: int = 0, **variables: str) -> str:
+    """What the command prints; of a command that is to fail, what it says of it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HEARTH_")}
+    done = subprocess.run(
+        [*HEARTH, *words],
+        env=environment | {"HEARTH_DATA_DIR": str(data_dir)} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr if code else done.stdout
+
+
+@pytest.fixture(scope="module")
+def migrated(data_dir: Path) -> Path:
+    assert "run: hearth migrate" in hearth(data_dir, "clients", "list", code=1)
+    assert hearth(data_dir, "migrate").startswith("The database is at ")
+    return data_dir
+
+
+def test_registers_lists_rotates_and_disables_a_client(migrated: Path) -> None:
+    made = json.loads(hearth(migrated, "clients", "add", "--name", "App", "--scope", "system/*.cruds", "--json"))
+    assert set(made) == {"client_id", "client_secret"}
+    rotated = json.loads(hearth(migrated, "clients", "rotate", made["client_id"], "--json"))
+    assert rotated["client_id"] == made["client_id"]
+    assert rotated["client_secret"] != made["client_secret"]
+    hearth(migrated, "clients", "disable", made["client_id"])
+    listed = hearth(migrated, "clients", "list")
+    assert made["client_id"] in listed
+    assert "disabled" in listed
+    assert made["client_secret"] not in listed
+    assert rotated["client_secret"] not in listed
+
+
+def test_makes_a_tenant_with_clients_of_its_own(migrated: Path) -> None:
+    assert "/t/clinic-a/fhir" in hearth(migrated, "tenants", "add", "clinic-a")
+    hearth(migrated, "clients", "add", "--name", "Theirs", "--scope", "system/Task.rs", "--tenant", "clinic-a")
+    assert [
+        one["name"] for one in json.loads(hearth(migrated, "clients", "list", "--tenant", "clinic-a", "--json"))
+    ] == ["Theirs"]
+    assert {one["name"] for one in json.loads(hearth(migrated, "tenants", "list", "--json"))} == {"default", "clinic-a"}
+    assert "already" in hearth(migrated, "tenants", "add", "clinic-a", code=1)
+    assert "no tenant" in hearth(migrated, "clients", "list", "--tenant", "nowhere", code=1)
+
+
+def test_says_in_one_line_what_was_wrong(migrated: Path) -> None:
+    said = hearth(migrated, "clients", "add", "--name", "App", "--scope", "everything", code=1)
+    assert said.startswith("hearth: 'everything' is not a scope")
+    assert "HEARTH_PORT" in hearth(migrated, "doctor", code=2, HEARTH_PORT="eighty")
+    assert hearth(migrated, "migrate", "--database-url", "postgresql://nobody@127.0.0.1:1/x", code=1).count("\n") == 1
+
+
+def test_the_doctor_finds_a_fresh_installation_well_and_a_misspelt_variable(migrated: Path) -> None:
+    assert "WRONG" not in hearth(migrated, "doctor")
+    hearth(migrated, "doctor", code=1, HEARTH_DATABSE_URL="x")
+
+
+def test_the_demo_asks_for_a_client_when_there_is_none(migrated: Path) -> None:
+    assert "--client-id" in hearth(migrated, "demo", code=1)
+
+
+def test_leaves_no_server_behind(migrated: Path) -> None:
+    hearth(migrated, "tenants", "list")
+    assert not (migrated / "postgres" / "data" / "postmaster.pid").exists()
+
+
+def test_prints_the_same_openapi_document_whatever_the_settings(tmp_path: Path) -> None:
+    document = hearth(tmp_path, "openapi", HEARTH_BASE_URL="https://example.org")
+    assert json.loads(document)["openapi"].startswith("3.1")
+    assert not list(tmp_path.iterdir())
+    assert document == hearth(tmp_path, "openapi")
