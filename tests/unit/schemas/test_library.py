@@ -9,6 +9,7 @@ from fhir.resources.R4B import get_fhir_model_class
 
 from schemas import json, library
 from schemas.instruments import instrument_for
+from schemas.validate import validate
 
 RESOURCES = list(library.seed())
 BY_URL = {resource["url"]: resource for resource in RESOURCES}
@@ -31,6 +32,11 @@ def _codings(value: Any) -> list[tuple[str, str, str | None]]:
 @pytest.mark.parametrize("resource", RESOURCES, ids=_named)
 def test_every_resource_is_read_by_a_typed_model(resource: dict[str, Any]) -> None:
     get_fhir_model_class(resource["resourceType"]).model_validate_json(json.encode(resource))
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=_named)
+def test_every_resource_is_valid_r4(resource: dict[str, Any]) -> None:
+    assert validate(resource) == []
 
 
 def test_the_library_has_the_forms_and_the_common_kinds_of_homework() -> None:
