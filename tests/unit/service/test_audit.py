@@ -9,6 +9,7 @@ from fhir.resources.R4B.auditevent import AuditEvent
 
 from schemas import ids
 from schemas.json import decode
+from schemas.validate import validate
 from service.audit import ACTIONS, AuditRecord, event, outcome_of
 
 PATIENT = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c"
@@ -34,6 +35,7 @@ def record(interaction: str = "read", **changes: Any) -> AuditRecord:
 def content(audit: AuditRecord) -> dict[str, Any]:
     resource: dict[str, Any] = decode(audit.content)
     AuditEvent.model_validate(resource)
+    assert validate(resource) == []
     return resource
 
 
