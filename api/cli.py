@@ -26,7 +26,7 @@ from api import banner, server
 from schemas import json
 from service import demo as journey
 from service import doctor as examination
-from service import embedded, logs, revision, tenants
+from service import embedded, logs, revision, seed, tenants
 from service.errors import HearthError
 from service.oauth import clients, demo_client
 from service.oauth.form import Credentials
@@ -71,7 +71,7 @@ def serve(
 
 @app.command()
 def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
-    """Bring the database to this release's tables, and make the default tenant."""
+    """Bring the database to this release's tables and library, and make the default tenant."""
     settings = _settings(data_dir=data_dir, database_url=database_url)
     with embedded.database_url(settings) as url:
         asyncio.run(_prepare(settings, url, demo=False))
@@ -82,7 +82,9 @@ def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
 def tenants_add(name: str, data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Make a tenant; its FHIR API stands at /t/NAME/fhir."""
     settings = _settings(data_dir=data_dir, database_url=database_url)
-    made = _on_database(settings, lambda connection: tenants.add(connection, name))
+    with embedded.database_url(settings) as url:
+        made = _on_database(settings, lambda connection: tenants.add(connection, name))
+        asyncio.run(seed.everything(url, settings.base_url))
     if as_json:
         _print_json({"id": made.id, "name": made.name, "path": made.path})
     else:
@@ -226,14 +228,16 @@ def _settings(**options: Any) -> Settings:
 
 
 async def _prepare(settings: Settings, url: str, demo: bool) -> Credentials | None:
-    """Migrations and the default tenant, and with `demo` its client."""
+    """Migrations, then what each tenant finds on its first day, and with `demo` a client of the default one."""
     connection = await asyncpg.connect(url)
     try:
         if await revision.current(connection) != revision.head():
             # Loaded only now: a server that finds nothing to migrate starts a second sooner, and smaller.
             await importlib.import_module("service.migrations").upgrade(url)
-        tenant = await tenants.ensure_default(connection)
-        return await demo_client.ensure(connection, tenant.id, settings.data_dir) if demo else None
+        await seed.everything(url, settings.base_url)
+        if not demo:
+            return None
+        return await demo_client.ensure(connection, (await tenants.ensure_default(connection)).id, settings.data_dir)
     finally:
         await connection.close()
 
