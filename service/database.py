@@ -8,13 +8,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
 from service.errors import HearthError, TooManyRequests, Unavailable
 
-Connection = asyncpg.Connection
+Connection: TypeAlias = "asyncpg.Connection[Any]"
 """What statements run on; never more than one statement at a time."""
 
 _AWAY: Final = (
@@ -64,7 +64,7 @@ class Database:
         self._dsn = dsn
         self._wait = wait
         self._size = size
-        self._idle: list[Connection[Any]] = []
+        self._idle: list[Connection] = []
         self._open = 0
         self._turn = asyncio.Semaphore(size)
         self._shares: dict[int, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(share))
@@ -85,7 +85,7 @@ class Database:
         return self._open, len(self._idle), self._size
 
     @asynccontextmanager
-    async def connection(self, tenant_id: int) -> AsyncIterator[Connection[Any]]:
+    async def connection(self, tenant_id: int) -> AsyncIterator[Connection]:
         """A connection within the tenant's share. Raises TooManyRequests or Unavailable, both with Retry-After."""
         share = self._shares[tenant_id]
         await self._take(
@@ -118,7 +118,7 @@ class Database:
         except TimeoutError:
             raise late from None
 
-    async def _pop(self) -> Connection[Any]:
+    async def _pop(self) -> Connection:
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
@@ -136,7 +136,7 @@ class Database:
         self._open += 1
         return connection
 
-    def _push(self, connection: Connection[Any]) -> None:
+    def _push(self, connection: Connection) -> None:
         if connection.is_closed():
             self._open -= 1
         elif connection.is_in_transaction():

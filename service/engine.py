@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-import asyncpg
-
 from schemas import dates, json
 from schemas.registry import REGISTRY
 from service import audit, idempotency, tenants
 from service.audit import AuditRecord
 from service.call import Call, Conditions, Prefer, Reply
 from service.content import Codec
-from service.database import Database
+from service.database import Connection, Database
 from service.errors import BadRequest, HearthError, NotFound, Unauthorized
 from service.grant import NOBODY, Grant, from_scope
 from service.interactions.routes import Route
@@ -110,9 +108,7 @@ class Engine:
             self._keep(request, tenant_id, grant, now, reply)
         return reply
 
-    async def _grant(
-        self, connection: asyncpg.Connection[Any], tenant_id: int, token: str | None, now: datetime
-    ) -> Grant:
+    async def _grant(self, connection: Connection, tenant_id: int, token: str | None, now: datetime) -> Grant:
         if token is None:
             raise Unauthorized(headers=[("WWW-Authenticate", 'Bearer realm="hearth"')])
         access = await oauth_token.access(connection, tenant_id, token, now)
@@ -123,7 +119,7 @@ class Engine:
             )
         return from_scope(access.client_id, access.scope)
 
-    async def _load(self, connection: asyncpg.Connection[Any]) -> Codec:
+    async def _load(self, connection: Connection) -> Codec:
         self._codec = Codec({row["id"]: row["dict"] for row in await connection.fetch(_DICTIONARIES)})
         return self._codec
 

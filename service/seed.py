@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
 from schemas import dates, library
 from service import audit, tenants
 from service.content import Codec
+from service.database import Connection
 from service.grant import Grant, Rule
 from service.search.page import Pages
 from service.store import Change, Store
@@ -39,7 +40,7 @@ def _shipped() -> Iterable[tuple[int, bytes]]:
             yield int(file.name.removesuffix(".zstd")), file.read_bytes()
 
 
-async def _library(connection: asyncpg.Connection[Any], codec: Codec, tenant_id: int, base: str) -> None:
+async def _library(connection: Connection, codec: Codec, tenant_id: int, base: str) -> None:
     """Create what is missing. A new version of a form is a new resource, so what a tenant edited or deleted stays so."""
     store = Store(connection, tenant_id, base, _SEEDER, codec, Pages(b""))
     now = dates.clock()

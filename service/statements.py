@@ -140,7 +140,7 @@ def change(type_name: str, side: bool, audit: bool, visible: str = "true") -> st
     number = REGISTRY.types[type_name].id
     parts = [
         f"changed as (update {partition(type_name)} r set version = r.version + 1, updated = $4,"
-        f" txn = pg_current_xact_id()::text::bigint, enc = $5, content = $6, deleted = $6 is null, {sets}"
+        f" txn = pg_current_xact_id()::text::bigint, enc = $5, content = $6::bytea, deleted = $6::bytea is null, {sets}"
         f" where {_of(type_name)} and r.id = $2 and r.version = $3 and {visible}"
         f" returning {', '.join('old.' + name.strip() for name in _HISTORY.split(','))})",
         f"kept as (insert into resource_history ({_HISTORY}) select {_HISTORY} from changed)",

@@ -90,7 +90,7 @@ class Store:
     """Reads and writes of one tenant under one Grant."""
 
     def __init__(
-        self, connection: Connection[Any], tenant_id: int, base: str, grant: Grant, codec: Codec, pages: Pages
+        self, connection: Connection, tenant_id: int, base: str, grant: Grant, codec: Codec, pages: Pages
     ) -> None:
         self.connection = connection
         self.tenant_id = tenant_id
@@ -308,7 +308,7 @@ def _has_side_rows(type_name: str) -> bool:
     return bool(kinds & {"string", "uri", "number", "quantity", "date"})
 
 
-async def ship(connection: Connection[Any], codec: Codec, records: Sequence[AuditRecord]) -> None:
+async def ship(connection: Connection, codec: Codec, records: Sequence[AuditRecord]) -> None:
     """Write audit records, of any tenants, in one transaction; those that are there already are left as they are."""
     async with connection.transaction():
         by_tenant: dict[int, list[AuditRecord]] = {}

@@ -4,15 +4,21 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import asyncpg
+import httpx
 import pytest
 
-from service import migrations
+from api.app import Hearth, create_app
+from service import migrations, tenants
 from service.embedded import Cluster
+from service.oauth import clients
+from service.settings import Settings
 
 DIRECTORY: Final = "HEARTH_TEST_DIRECTORY"
 TEMPLATE: Final = "hearth_template"
@@ -65,3 +71,64 @@ async def _copy_template(cluster: Cluster, name: str) -> None:
             await connection.execute(f"create database {name} template {TEMPLATE}")
         finally:
             await connection.close()
+
+
+ORIGIN: Final = "http://hearth.test"
+
+
+@pytest.fixture(scope="session")
+async def hearth(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hearth]:
+    """The whole application of one worker, started; tests talk to it without a socket between."""
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("data"), database_url=database_url, base_url=ORIGIN, pool_max=12
+    )
+    app = create_app(settings)
+    await app.engine.start()
+    yield app
+    await app.engine.stop()
+
+
+@dataclass(frozen=True)
+class House:
+    """A tenant of a test's own, with clients that speak for it."""
+
+    app: Hearth
+    tenant_id: int
+    name: str
+
+    @property
+    def base(self) -> str:
+        return f"{ORIGIN}/t/{self.name}/fhir"
+
+    async def token(self, scope: str = "system/*.cruds") -> str:
+        """An access token, got as any client gets it."""
+        async with self.app.engine.database.connection(self.tenant_id) as connection:
+            made = await clients.add(connection, self.tenant_id, "test", scope)
+        async with self.client() as http:
+            form = {"grant_type": "client_credentials", "scope": scope}
+            answer = await http.post(
+                f"{ORIGIN}/t/{self.name}/oauth/token", data=form, auth=(made.client_id, made.client_secret)
+            )
+        return str(answer.json()["access_token"])
+
+    def client(self, token: str | None = None) -> httpx.AsyncClient:
+        """An HTTP client whose relative addresses are below the tenant's FHIR base."""
+        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        transport = httpx.ASGITransport(app=self.app)
+        return httpx.AsyncClient(transport=transport, base_url=self.base + "/", headers=headers, timeout=30)
+
+
+@pytest.fixture
+async def house(hearth: Hearth) -> House:
+    """A tenant nobody else uses."""
+    name = f"t{uuid4().hex[:16]}"
+    async with hearth.engine.database.connection(0) as connection:
+        tenant = await tenants.add(connection, name)
+    return House(hearth, tenant.id, name)
+
+
+@pytest.fixture
+async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that may do everything in `house`."""
+    async with house.client(await house.token()) as http:
+        yield http
