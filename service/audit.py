@@ -14,6 +14,7 @@ from uuid import UUID
 from schemas import ids
 from schemas.dates import instant
 from schemas.json import encode
+from schemas.registry import REGISTRY
 
 CLIENT_SYSTEM: Final = "https://hearth.health/fhir/NamingSystem/client-id"
 SERVICE_SYSTEM: Final = "https://hearth.health/fhir/NamingSystem/service"
@@ -55,7 +56,7 @@ _QUERY: Final = (
     f'{{"type":{{"system":"{_ENTITY_TYPE}","code":"2"}},"role":{{"system":"{_OBJECT_ROLE}","code":"24"}},"query":"'
 )
 _PATIENT: Final = f'"type":{{"system":"{_ENTITY_TYPE}","code":"1"}},"role":{{"system":"{_OBJECT_ROLE}","code":"1"}}}}'
-_REQUEST: Final = f'"type":{{"system":"{_REQUEST_TYPE}","code":"XrequestId"}}}}]}}'
+_REQUEST: Final = f'"type":{{"system":"{_REQUEST_TYPE}","code":"XrequestId"}}}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,8 @@ def event(
     moment = instant(recorded)
     text = (
         f'{{"resourceType":"AuditEvent","id":"{key}","meta":{{"versionId":"1","lastUpdated":"{moment}"}},'
-        f'{_what(interaction)},"recorded":"{moment}","outcome":"{outcome}",{_who(client_id, address)},{_SOURCE},'
-        f'"entity":[{_entities(type, id, version, query, patient)}'
-        f'{{"what":{{"identifier":{{"value":{_quoted(request_id)}}}}},{_REQUEST}'
+        f'{_what(interaction)},"recorded":"{moment}","outcome":"{outcome}",{_who(client_id, address)},{_SOURCE}'
+        f"{_entities(type, id, version, query, patient, request_id)}}}"
     )
     return AuditRecord(
         key,
@@ -112,7 +112,7 @@ def event(
         outcome,
         client_id,
         None if patient is None else ids.key(tenant_id, "Patient", patient),
-        None if id is None or type is None else (type, id),
+        (type, id) if id is not None and type in REGISTRY.names and ids.is_legal(id) else None,
         address,
         text.encode(),
     )
@@ -127,19 +127,35 @@ def outcome_of(status: int) -> int:
     return MAJOR_FAILURE if status == 503 else SERIOUS_FAILURE
 
 
-def _entities(type: str | None, id: str | None, version: int | None, query: str | None, patient: str | None) -> str:
-    text = ""
+def _entities(
+    type: str | None, id: str | None, version: int | None, query: str | None, patient: str | None, request_id: str
+) -> str:
+    found = []
     if id is not None:
-        history = "" if version is None else f"/_history/{version}"
-        text = f'{{"what":{{"reference":{_quoted(f"{type}/{id}{history}")}}},{_OBJECT},'
+        found.append(f'{{"what":{_what_of(type, id, version)},{_OBJECT}')
     elif type is not None and query is None:
-        text = f'{{"what":{{"type":{_quoted(type)}}},{_OBJECT},'
+        name = f'{{"type":{_quoted(type)}}}' if type in REGISTRY.names else _identifier(type)
+        found.append(f'{{"what":{name},{_OBJECT}')
     if query is not None:
         address = f"{type or ''}?{query}"
-        text += f'{_QUERY}{b64encode(address.encode()).decode("ascii")}"}},'
+        found.append(f'{_QUERY}{b64encode(address.encode()).decode("ascii")}"}}')
     if patient is not None and (patient != id or type != "Patient"):
-        text += f'{{"what":{{"reference":{_quoted(f"Patient/{patient}")}}},{_PATIENT},'
-    return text
+        found.append(f'{{"what":{{"reference":{_quoted(f"Patient/{patient}")}}},{_PATIENT}')
+    if request_id:
+        found.append(f'{{"what":{_identifier(request_id)},{_REQUEST}')
+    return f',"entity":[{",".join(found)}]' if found else ""
+
+
+def _what_of(type: str | None, id: str, version: int | None) -> str:
+    """The resource as it was asked for; an address that no resource can have is no reference."""
+    if type not in REGISTRY.names or not ids.is_legal(id):
+        return _identifier(f"{type}/{id}")
+    history = "" if version is None else f"/_history/{version}"
+    return f'{{"reference":"{type}/{id}{history}"}}'
+
+
+def _identifier(value: str) -> str:
+    return f'{{"identifier":{{"value":{_quoted(value)}}}}}'
 
 
 def _quoted(text: str) -> str:

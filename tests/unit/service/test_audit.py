@@ -84,10 +84,22 @@ def test_an_unknown_address_is_left_out() -> None:
 
 def test_what_callers_send_cannot_break_the_json() -> None:
     evil = 'x","action":"D\\'
-    resource = content(record(client_id=evil, request_id=evil, address=evil, id=evil))
+    resource = content(record(client_id=evil, request_id=evil, address=evil))
     assert resource["action"] == "R"
     assert resource["agent"][0]["who"]["identifier"]["value"] == evil
     assert resource["entity"][-1]["what"]["identifier"]["value"] == evil
+
+
+@pytest.mark.parametrize(("type", "id"), [("Task", "not legal!"), ("Spaceship", "1"), ("x y", None)])
+def test_an_address_that_no_resource_can_have_is_kept_as_it_was_asked_for(type: str, id: str | None) -> None:
+    audit = record(type=type, id=id, version=None, patient=None, outcome=4)
+    assert content(audit)["entity"][0]["what"]["identifier"]["value"] == (type if id is None else f"{type}/{id}")
+    assert audit.entity is None
+
+
+def test_an_event_about_nothing_has_no_entity() -> None:
+    audit = record("history-system", type=None, id=None, version=None, patient=None, request_id="")
+    assert "entity" not in content(audit)
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(200, 0), (304, 0), (403, 4), (422, 4), (500, 8), (503, 12)])
