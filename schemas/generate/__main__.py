@@ -4,7 +4,8 @@
     python -m schemas.generate package
 
 The package's departures from R4 4.0.1 are set right by `corrections.py`. Facts are kept, prose is not. Numbers in
-ids.json are only ever added to: rows in databases hold them. The official invariants go to tests/cases, where ours are compared with them.
+ids.json are only ever added to, as rows in databases hold them. The official invariants go to tests/cases, where
+ours are compared with them.
 """
 
 import json

@@ -26,4 +26,4 @@ def expressions(package: Package, tables: Tables) -> dict[str, dict[str, str]]:
                 if constraint["severity"] == "error" and not general and path not in NO_ELEMENTS:
                     expression = CONSTRAINTS.get((path, key), constraint["expression"])
                     found.setdefault(path, {})[key] = expression
-    return {path: of_path for path, of_path in sorted(found.items())}
+    return dict(sorted(found.items()))

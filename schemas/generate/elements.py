@@ -33,7 +33,7 @@ def _tables_of(structure: dict[str, Any]) -> Tables:
     result: Tables = {name: []}
     for element in structure["snapshot"]["element"]:
         path = element["path"].replace(structure["type"], name, 1)
-        if "." not in path or path in NO_ELEMENTS or element["max"] == "0":
+        if "." not in path or path in NO_ELEMENTS:
             continue
         parent, _, last = path.rpartition(".")
         result.setdefault(parent, []).append(_row(path, last, element))
@@ -41,7 +41,8 @@ def _tables_of(structure: dict[str, Any]) -> Tables:
 
 
 def _row(path: str, name: str, element: dict[str, Any]) -> Row:
-    if element["max"] not in ("1", "*"):
+    # SimpleQuantity.comparator alone has 0: the invariant sqty-1 says that better than an unknown element.
+    if element["max"] not in ("0", "1", "*"):
         raise ValueError(f"{path} has max {element['max']}, which the tables cannot say")
     row: Row = {"name": name, "types": _types(path, element)}
     if element["min"]:

@@ -33,7 +33,8 @@ def bdl_7_faults(value: Json) -> Iterator[str]:
     seen: set[tuple[str, str]] = set()
     for index, entry in enumerate(value.get("entry", ()) if value.get("type") != "history" else ()):
         if "fullUrl" in entry:
-            version = entry.get("resource", {}).get("meta", {}).get("versionId", "")
+            meta = entry.get("resource", {}).get("meta")
+            version = str(meta.get("versionId", "")) if isinstance(meta, dict) else ""
             if (entry["fullUrl"], version) in seen:
                 yield f".entry[{index}].fullUrl"
             seen.add((entry["fullUrl"], version))

@@ -70,8 +70,10 @@ def object_check(members: Members, rules: tuple[Rule, ...]) -> Check:
         if len(value) == 1 and "id" in value:
             faults += (Fault("invariant", "ele-1", "An element needs a value or children besides its id"),)
         for rule in rules:
-            if not (_holds_at_all(rule, value) if faults else rule.holds(value)):
-                faults += _broken(rule, value)
+            if faults:
+                faults += _broken_if_askable(rule, value)
+            elif not rule.holds(value):
+                faults = _broken(rule, value)
         return faults
 
     return check
@@ -108,12 +110,12 @@ def _choice_faults(key: str, choice: Choice, present: Iterable[str]) -> Faults:
     return (Fault("required", "missing-element", f"{key} needs one of {some}", f".{choice.name}"),)
 
 
-def _holds_at_all(rule: Rule, value: dict[str, Any]) -> bool:
-    """Whether `rule` holds where it can be asked: values that other faults are about may have any shape."""
+def _broken_if_askable(rule: Rule, value: dict[str, Any]) -> Faults:
+    """The fault of `rule` where it can be asked at all: what other faults are about may have any shape."""
     try:
-        return rule.holds(value)
+        return OK if rule.holds(value) else _broken(rule, value)
     except _MALFORMED:
-        return True
+        return OK
 
 
 def _broken(rule: Rule, value: dict[str, Any]) -> Faults:
