@@ -56,6 +56,7 @@ def serve(settings: Settings, database_url: str, ready: Callable[[], None]) -> N
         log_config=None,
         access_log=False,  # api's middleware logs each request with what was done
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         timeout_worker_healthcheck=HANG_SECONDS,
     )

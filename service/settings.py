@@ -38,6 +38,10 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s?#]*[^\s?#/]$",
         description="The public URL in front of `/fhir`, without a slash at its end; derived from host and port",
     )
+    trusted_proxies: str = Field(
+        default="127.0.0.1,::1",
+        description="Addresses and networks, or `*`, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least level that is logged"
     )

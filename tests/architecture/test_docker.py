@@ -14,6 +14,7 @@ from service.settings import PREFIX, Settings
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
+TLS = yaml.safe_load((ROOT / "docker" / "compose.tls.yaml").read_text())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 VARIABLES = {PREFIX + name.upper() for name in Settings.model_fields}
 
@@ -67,5 +68,14 @@ def test_the_compose_file_runs_this_image_on_postgresql_18() -> None:
 
 
 def test_only_settings_that_exist_are_set() -> None:
-    set_there = set(COMPOSE["services"]["hearth"]["environment"]) | set(re.findall(r"(HEARTH_\w+)=", DOCKERFILE))
-    assert set_there <= VARIABLES
+    files = [COMPOSE["services"]["hearth"]["environment"], TLS["services"]["hearth"]["environment"]]
+    assert {*files[0], *files[1], *re.findall(r"(HEARTH_\w+)=", DOCKERFILE)} <= VARIABLES
+
+
+def test_the_example_of_tls_leads_to_the_service() -> None:
+    proxy = TLS["services"]["proxy"]
+    mounted = [volume.partition(":")[0] for volume in proxy["volumes"]]
+    assert (ROOT / "docker" / mounted[0]).is_file()
+    assert set(mounted[1:]) == set(TLS["volumes"])
+    assert proxy["depends_on"] == ["hearth"]
+    assert "reverse_proxy hearth:8080" in (ROOT / "docker" / "Caddyfile").read_text()
