@@ -310,7 +310,7 @@ def main() -> None:
             if error["type"] != "default_factory_not_called":  # follows from another error
                 typer.echo(f"hearth: {PREFIX}{name.upper()}: {error['msg']}", err=True)
         raise SystemExit(2) from None
-    except (HearthError, embedded.ClusterError) as fault:
+    except (HearthError, embedded.ClusterError, journey.JourneyFault) as fault:
         typer.echo(f"hearth: {fault}", err=True)
         raise SystemExit(1) from None
     except (OSError, asyncpg.PostgresError) as fault:

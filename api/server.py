@@ -66,7 +66,10 @@ def serve(settings: Settings, database_url: str, ready: Callable[[], None]) -> N
         if not server.started:
             raise SystemExit(STARTUP_FAILURE)
     else:
-        _Workers(config, [config.bind_socket()], ready).run()
+        # Where the workers' figures meet; theirs alone, since each run starts counting anew.
+        with TemporaryDirectory(prefix="hearth-metrics-") as figures:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
+            _Workers(config, [config.bind_socket()], ready).run()
 
 
 def _to_environment(settings: Settings, database_url: str) -> None:
