@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from service.audit import AuditRecord
 from service.grant import Grant
 
 
@@ -68,3 +69,5 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
     audited: bool = False
     """Whether the AuditEvent went into the same transaction, as every write's does."""
+    audits: tuple[AuditRecord, ...] = ()
+    """What else happened on the way and is to be kept, such as the reads in a Bundle."""

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from schemas import dates, json
 from schemas.registry import REGISTRY
-from service import audit, idempotency, tenants
+from service import idempotency, tenants
 from service.audit import AuditRecord
 from service.call import Call, Conditions, Prefer, Reply
 from service.content import Codec
 from service.database import Connection, Database
 from service.errors import BadRequest, HearthError, NotFound, Unauthorized
 from service.grant import NOBODY, Grant, from_scope
+from service.interactions.replies import record_of
 from service.interactions.routes import Route
 from service.interactions.table import INTERACTIONS
 from service.oauth import token as oauth_token
@@ -23,12 +24,6 @@ from service.spool import Spool
 from service.store import Store, ship
 
 _DICTIONARIES: Final = "select id, dict from content_dict"
-_AUDITED_AS: Final = {
-    "validate": "operation",
-    "meta": "operation",
-    "everything": "operation",
-    "search-compartment": "search-type",
-}
 _SHARED: Final = 0
 """Whose share of the connections is used for what belongs to no tenant."""
 
@@ -96,7 +91,7 @@ class Engine:
             async with self.database.connection(tenant_id) as connection:
                 grant = await self._grant(connection, tenant_id, request.token, now)
                 _require_type(request.route)
-                call = _call(request, tenant_id, grant, now)
+                call = _call(request, tenant_id, grant, now, _parsed(request.body) if request.body else None)
                 codec = self._codec or await self._load(connection)
                 store = Store(connection, tenant_id, request.base, grant, codec, self.pages)
                 reply = await _perform(call, store, request)
@@ -104,6 +99,8 @@ class Engine:
             if grant is not NOBODY:
                 self._keep(request, tenant_id, grant, now, Reply(refusal.status))
             raise
+        for record in reply.audits:
+            self.spool.append(record)
         if not reply.audited:
             self._keep(request, tenant_id, grant, now, reply)
         return reply
@@ -124,23 +121,7 @@ class Engine:
         return self._codec
 
     def _keep(self, request: Request, tenant_id: int, grant: Grant, now: datetime, reply: Reply) -> None:
-        route = request.route
-        self.spool.append(
-            audit.event(
-                _AUDITED_AS.get(route.interaction, route.interaction),
-                tenant_id=tenant_id,
-                client_id=grant.client_id,
-                address=request.address,
-                recorded=now,
-                outcome=audit.outcome_of(reply.status),
-                type=reply.type or route.type,
-                id=reply.id or route.id,
-                version=reply.version,
-                query=request.query or None,
-                request_id=request.request_id,
-                patient=reply.id if reply.type == "Patient" else None,
-            )
-        )
+        self.spool.append(record_of(_call(request, tenant_id, grant, now, None), reply, request.query))
 
     async def _ship(self, records: Sequence[AuditRecord]) -> None:
         async with self.database.connection(_SHARED) as connection:
@@ -165,7 +146,7 @@ def _require_type(route: Route) -> None:
             raise NotFound(f"{name[:64]!r} is no resource type held here{hint}", code="not-supported")
 
 
-def _call(request: Request, tenant_id: int, grant: Grant, now: datetime) -> Call:
+def _call(request: Request, tenant_id: int, grant: Grant, now: datetime, body: Any) -> Call:
     route = request.route
     return Call(
         tenant_id,
@@ -179,7 +160,7 @@ def _call(request: Request, tenant_id: int, grant: Grant, now: datetime) -> Call
         operation=route.operation,
         compartment=route.compartment,
         params=request.params,
-        body=_parsed(request.body) if request.body else None,
+        body=body,
         media_type=request.media_type,
         conditions=request.conditions,
         prefer=request.prefer,

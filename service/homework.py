@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-from fhir_mappings.assignment import complete_task, matches
+from fhir_mappings.assignment import OPEN, answered_task, complete_task
 from fhir_mappings.extraction import derive
 from fhir_mappings.questionnaire import CompiledQuestionnaire, check_response, compile_questionnaire
 from schemas import dates, ids, json
@@ -22,7 +22,7 @@ from service.store import Change, Store
 
 JsonObject = dict[str, Any]
 ASSEMBLER: Final = "Device/hearth"
-OPEN: Final = "requested,accepted,ready,in-progress,on-hold"
+_OPEN: Final = ",".join(sorted(OPEN))
 _SCORED: Final = ("completed", "amended")
 _SERVICE: Final = Grant("hearth", (Rule("*", frozenset("cruds")),), "hearth")
 """The authority under which the service looks up what an answer belongs to."""
@@ -39,7 +39,7 @@ async def followed(call: Call, store: Store, changes: Sequence[Change]) -> list[
 
 async def faults(call: Call, store: Store, resource: JsonObject) -> list[Issue]:
     """What `followed` would refuse about a resource, for $validate."""
-    if resource.get("resourceType") != "QuestionnaireResponse":
+    if resource.get("resourceType") != "QuestionnaireResponse" or "questionnaire" not in resource:
         return []
     found = await _questionnaire(call, store, resource, ())
     return [_unknown(resource)] if found is None else _checked(resource, found)
@@ -56,9 +56,8 @@ async def _answer(call: Call, store: Store, change: Change, result: list[Change]
     issues = _checked(response, questionnaire)
     if issues:
         raise Unprocessable(issues=issues)
-    if response["status"] in _SCORED:
-        await _score(call, store, change, questionnaire, result)
-        await _complete(call, store, change, result)
+    done = await _complete(call, store, change, result) if response["status"] in _SCORED else None
+    await _score(call, store, change, questionnaire, done, result)
 
 
 def _checked(response: JsonObject, questionnaire: CompiledQuestionnaire) -> list[Issue]:
@@ -102,9 +101,18 @@ async def _find(call: Call, store: Store, type_name: str, params: Sequence[tuple
 
 
 async def _score(
-    call: Call, store: Store, change: Change, questionnaire: CompiledQuestionnaire, result: list[Change]
+    call: Call,
+    store: Store,
+    change: Change,
+    questionnaire: CompiledQuestionnaire,
+    task: str | None,
+    result: list[Change],
 ) -> None:
+    """The results of the answers; those of an earlier version of the response are amended or withdrawn."""
     assert change.resource is not None
+    earlier = await _earlier(call, store, change) if change.before is not None else {}
+    if change.resource["status"] not in _SCORED and not earlier:
+        return
     made = derive(
         change.resource,
         questionnaire,
@@ -112,65 +120,50 @@ async def _score(
         ids=lambda: str(ids.new(call.now.timestamp())),
         now=dates.instant(call.now),
         assembler=ASSEMBLER,
+        previous=[found.resource(store.codec) for found in earlier.values()],
+        focus=task,
     )
-    earlier = await _earlier(call, store, change) if change.before is not None else {}
     for resource in made:
-        known = earlier.pop(_code(resource), None) if resource["resourceType"] == "Observation" else None
-        if known is None:
-            result.append(store.change(resource["resourceType"], resource["id"], resource, call.now, by_service=True))
-        else:
-            _amend(call, store, known, resource, made, result)
-    for known in earlier.values():
-        withdrawn = {**known.resource(store.codec), "status": "entered-in-error"}
-        result.append(store.change("Observation", known.id, withdrawn, call.now, known.stored, by_service=True))
-
-
-def _amend(
-    call: Call, store: Store, known: Found, resource: JsonObject, made: list[JsonObject], result: list[Change]
-) -> None:
-    """The result that there is already keeps its id; a changed one becomes `amended`, and the Provenance names it."""
-    sent_id = resource["id"]
-    for each in made:
-        for target in each.get("target", ()):
-            if target.get("reference") == f"Observation/{sent_id}":
-                target["reference"] = f"Observation/{known.id}"
-    same = {**resource, "id": known.id, "status": known.resource(store.codec).get("status")}
-    if not store.is_same(known.stored, same):
-        amended = {**resource, "id": known.id, "status": "amended"}
-        result.append(store.change("Observation", known.id, amended, call.now, known.stored, by_service=True))
+        known = earlier.get(resource["id"])
+        before = None if known is None else known.stored
+        result.append(
+            store.change(resource["resourceType"], resource["id"], resource, call.now, before, by_service=True)
+        )
 
 
 async def _earlier(call: Call, store: Store, change: Change) -> dict[str, Found]:
-    """The Observations that an earlier version of the answer gave, by their code."""
+    """The Observations that an earlier version of the response gave, by their id."""
     params = [("derived-from", f"QuestionnaireResponse/{change.id}"), ("status:not", "entered-in-error")]
-    found = await _find(call, store, "Observation", params, 100)
-    return {_code(each.resource(store.codec)): each for each in found}
+    return {found.id: found for found in await _find(call, store, "Observation", params, 1000)}
 
 
-def _code(observation: JsonObject) -> str:
-    coding = observation.get("code", {}).get("coding") or [{}]
-    return f"{coding[0].get('system')}|{coding[0].get('code')}"
+async def _complete(call: Call, store: Store, change: Change, result: list[Change]) -> str | None:
+    """Complete the Task that asked for this answer and hang the answer on it; the reference to it, None without one."""
+    assert change.resource is not None
+    response = {**change.resource, "id": change.id}
+    planned = {each.id: at for at, each in enumerate(result) if each.type == "Task"}
+    held = {found.id: found for found in await _asking(call, store, response) if found.id not in planned}
+    tasks = [{**task, "id": each} for each, at in planned.items() if (task := result[at].resource) is not None]
+    tasks += [found.resource(store.codec) for found in held.values()]
+    answered = answered_task(tasks, response)
+    if answered is None:
+        return None
+    done = complete_task(answered, f"QuestionnaireResponse/{change.id}", now=dates.instant(call.now))
+    task_id = str(answered["id"])
+    if task_id in held:
+        result.append(store.change("Task", task_id, done, call.now, held[task_id].stored, by_service=True))
+    else:  # the same transaction writes the Task: both changes are one version of it
+        at = planned[task_id]
+        result[at] = store.change("Task", task_id, done, call.now, result[at].before)
+    return f"Task/{task_id}"
 
 
-async def _complete(call: Call, store: Store, change: Change, result: list[Change]) -> None:
-    """The open Task that asked for this answer gets it as output and is completed."""
-    response = change.resource
-    assert response is not None
-    reference, now = f"QuestionnaireResponse/{change.id}", dates.instant(call.now)
-    response = {**response, "id": change.id}
-    for at, planned in enumerate(result):
-        if planned.type == "Task" and planned.resource is not None and matches(planned.resource, response):
-            done = complete_task(planned.resource, reference, now=now)
-            if done != planned.resource:
-                result[at] = store.change("Task", planned.id, done, call.now, planned.before)
-            return
+async def _asking(call: Call, store: Store, response: JsonObject) -> list[Found]:
+    """The open Tasks that share a request or plan with the response, or have its draft as output already."""
     requests = [each.get("reference", "") for each in response.get("basedOn", ())]
     wanted = ",".join(each for each in requests if each.startswith(("ServiceRequest/", "CarePlan/")))
-    if not wanted:
-        return
-    for found in await _find(call, store, "Task", [("based-on", wanted), ("status", OPEN), ("_sort", "due,_id")], 50):
-        task = found.resource(store.codec)
-        if matches(task, response):
-            done = complete_task(task, reference, now=now)
-            result.append(store.change("Task", found.id, done, call.now, found.stored, by_service=True))
-            return
+    if wanted:
+        return await _find(call, store, "Task", [("based-on", wanted), ("status", _OPEN)], 200)
+    return await _find(
+        call, store, "Task", [("output", f"QuestionnaireResponse/{response['id']}"), ("status", _OPEN)], 50
+    )

@@ -205,11 +205,12 @@ class Store:
         created = [change for change in changes if change.before is None]
         changed = [change for change in changes if change.before is not None]
         checked = [change for change in changes if self._is_constrained(change)]
-        one = len(changed) + bool(created) <= 1 and len(created) <= _CHUNK and not checked
-        if one and not self._nested:
+        one = len(changed) + bool(created) <= 1 and len(created) + len(audits) <= _CHUNK
+        if one and not checked and not self._nested:
             await self._write(created, changed, audits)
             return
-        async with self.transaction():
+        # Within another transaction a savepoint: who was too late plans anew, and nothing of the first plan may stay.
+        async with self.connection.transaction() if self._nested and changed else self.transaction():
             await self._write(created, changed, audits)
             for change in checked:
                 await self._check(change)

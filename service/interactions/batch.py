@@ -13,7 +13,7 @@ from schemas.registry import REGISTRY
 from schemas.validate import validate as faults_of
 from service.call import Call, Conditions, Reply
 from service.errors import BadRequest, Conflict, HearthError, NotFound, PreconditionFailed
-from service.interactions import conditional, create, delete, patch, update
+from service.interactions import conditional, create, delete, patch, replies, update
 from service.interactions.plan import Plan, Planner, commit
 from service.interactions.routes import Route, route
 from service.store import Store, VersionConflict
@@ -38,6 +38,16 @@ class Entry:
     full_url: str | None
     method: str
     call: Call
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an entry; `entry` is None when not even its request could be read."""
+
+    reply: Reply
+    entry: Entry | None
+    refusal: HearthError | None = None
 
 
 async def bundle(call: Call, store: Store, interactions: Mapping[str, Interaction]) -> Reply:
@@ -64,21 +74,22 @@ async def bundle(call: Call, store: Store, interactions: Mapping[str, Interactio
 async def _batch(
     call: Call, store: Store, entries: Sequence[JsonObject], interactions: Mapping[str, Interaction]
 ) -> Reply:
-    answers: list[tuple[Reply, HearthError | None]] = []
+    answers: list[Answer] = []
     for at, entry in enumerate(entries):
+        parsed = None
         try:
             parsed = _parse(call, at, entry)
-            answers.append((await interactions[parsed.call.interaction](parsed.call, store), None))
+            answers.append(Answer(await interactions[parsed.call.interaction](parsed.call, store), parsed))
         except HearthError as refusal:
-            answers.append((Reply(refusal.status), refusal))
-    return _reply("batch-response", answers, call)
+            answers.append(Answer(Reply(refusal.status), parsed, _located(at, refusal)))
+    return _reply("batch-response", answers)
 
 
 async def _transaction(
     call: Call, store: Store, entries: Sequence[JsonObject], interactions: Mapping[str, Interaction]
 ) -> Reply:
     parsed = [_located_parse(call, at, entry) for at, entry in enumerate(entries)]
-    replies: dict[int, Reply] = {}
+    done: dict[int, Reply] = {}
     async with store.transaction():
         named, plans = await _named(store, parsed)
         rewritten = await _rewritten(call, store, named, plans)
@@ -90,12 +101,12 @@ async def _transaction(
                 plans[entry.at] = await _awaited(entry.at, _PLANNERS[entry.call.interaction](entry.call, store))
         _require_apart(plans)
         await _commit(plans, store)
-        replies = {at: plan.reply for at, plan in plans.items()}
+        done = {at: plan.reply for at, plan in plans.items()}
         for entry in rewritten:
             if entry.method in ("GET", "HEAD"):
                 act = interactions[entry.call.interaction]
-                replies[entry.at] = await _awaited(entry.at, act(entry.call, store))
-    return _reply("transaction-response", [(replies[at], None) for at in range(len(entries))], call)
+                done[entry.at] = await _awaited(entry.at, act(entry.call, store))
+    return _reply("transaction-response", [Answer(done[at], entry) for at, entry in enumerate(parsed)])
 
 
 async def _planned_create(call: Call, store: Store) -> Plan:
@@ -128,12 +139,12 @@ _PLANNERS: Final[dict[str, Planner]] = {
 }
 
 
-async def _commit(plans: Mapping[int, Plan], store: Store) -> None:
-    written = [plans[at] for at in sorted(plans) if plans[at].change is not None]
-    if not written:
+async def _commit(plans: dict[int, Plan], store: Store) -> None:
+    places = [at for at in sorted(plans) if plans[at].change is not None]
+    if not places:
         return
     try:
-        await commit(written, store)
+        written = await commit([plans[at] for at in places], store)
     except VersionConflict as conflict:
         raise Conflict(
             f"{conflict}; nothing of this transaction was written, send it again", retry_after=1
@@ -175,6 +186,7 @@ def _parse(call: Call, at: int, entry: JsonObject) -> Entry:
             ),
             self_url=f"{call.base}/{path}",
         ),
+        query,
     )
 
 
@@ -346,13 +358,19 @@ async def _awaited(at: int, act: Awaitable[Any]) -> Any:
         raise _located(at, refusal) from None
 
 
-def _reply(kind: str, answers: Sequence[tuple[Reply, HearthError | None]], call: Call) -> Reply:
+def _reply(kind: str, answers: Sequence[Answer]) -> Reply:
     head = json.encode({"resourceType": "Bundle", "type": kind})
-    parts = [_answer(reply, refusal) for reply, refusal in answers]
-    return Reply(200, head if not parts else head[:-1] + b',"entry":[' + b",".join(parts) + b"]}", audited=True)
+    parts = [_answer(answer) for answer in answers]
+    content = head if not parts else head[:-1] + b',"entry":[' + b",".join(parts) + b"]}"
+    unwritten = (answer for answer in answers if answer.entry is not None and not answer.reply.audited)
+    audits = tuple(
+        replies.record_of(answer.entry.call, answer.reply, answer.entry.query) for answer in unwritten if answer.entry
+    )
+    return Reply(200, content, audited=True, audits=audits)
 
 
-def _answer(reply: Reply, refusal: HearthError | None) -> bytes:
+def _answer(answer: Answer) -> bytes:
+    reply, refusal = answer.reply, answer.refusal
     response: JsonObject = {"status": f"{reply.status} {_REASONS.get(reply.status, '')}".strip()}
     if reply.location is not None:
         response["location"] = reply.location

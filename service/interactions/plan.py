@@ -42,14 +42,19 @@ async def carry_out(planner: Planner, call: Call, store: Store) -> Reply:
     raise Conflict(f"{call.type}/{call.id} is being changed by many requests at once; try again", retry_after=1)
 
 
-async def commit(plans: Sequence[Plan], store: Store) -> None:
-    """Write all changes, with what follows from them and the audit of it, in one transaction."""
+async def commit(plans: Sequence[Plan], store: Store) -> list[Change]:
+    """Write all changes, with what follows from them and the audit of it, in one transaction.
+
+    Returns the changes as written, those of the plans first: a rule may have completed one of them.
+    """
     planned = [plan.change for plan in plans if plan.change is not None]
     call = plans[0].call
     changes = await homework.followed(call, store, planned)
-    audits = [_audit(plan.call, plan.change) for plan in plans if plan.change is not None]
+    calls = [plan.call for plan in plans if plan.change is not None]
+    audits = [_audit(each, change) for each, change in zip(calls, changes, strict=False)]
     audits += [_audit(call, change) for change in changes[len(planned) :]]
     await store.commit(changes, audits)
+    return changes
 
 
 _INTERACTION: Final = {"c": "create", "u": "update", "d": "delete"}

@@ -5,6 +5,7 @@ from typing import Final
 from schemas import json
 from schemas.outcome import Issue, outcome
 from schemas.subset import elements, summary
+from service import audit
 from service.call import Call, Reply
 from service.errors import BadRequest
 from service.store import Change, Store, Stored
@@ -32,6 +33,32 @@ def shaped(call: Call, content: bytes) -> bytes:
             return json.encode(summary(json.decode(content), known))
     sentence = f"_summary={mode} is not possible here; use one of {', '.join(SUMMARIES)}, false"
     raise BadRequest(sentence, code="value", expression=("_summary",))
+
+
+_AUDITED_AS: Final = {
+    "validate": "operation",
+    "meta": "operation",
+    "everything": "operation",
+    "search-compartment": "search-type",
+}
+
+
+def record_of(call: Call, reply: Reply, query: str) -> audit.AuditRecord:
+    """The AuditEvent of an interaction that wrote nothing, refused ones included."""
+    return audit.event(
+        _AUDITED_AS.get(call.interaction, call.interaction),
+        tenant_id=call.tenant_id,
+        client_id=call.grant.client_id,
+        address=call.address,
+        recorded=call.now,
+        outcome=audit.outcome_of(reply.status),
+        type=reply.type or call.type,
+        id=reply.id or call.id,
+        version=reply.version,
+        query=query or None,
+        request_id=call.request_id,
+        patient=reply.id if reply.type == "Patient" else None,
+    )
 
 
 def found(call: Call, store: Store, stored: Stored, status: int = 200) -> Reply:
