@@ -149,6 +149,10 @@ async def _commit(plans: dict[int, Plan], store: Store) -> None:
         raise Conflict(
             f"{conflict}; nothing of this transaction was written, send it again", retry_after=1
         ) from conflict
+    for at, change in zip(places, written, strict=False):
+        plan = plans[at]
+        if plan.change is not change and plan.reply.content is not None:
+            plans[at] = replace(plan, reply=replies.written(plan.call, change, plan.reply.status))
 
 
 def _parse(call: Call, at: int, entry: JsonObject) -> Entry:
