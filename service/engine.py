@@ -1,5 +1,6 @@
 """The engine: everything between HTTP and the store. One request is one connection, one Grant, one transaction."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,7 +8,7 @@ from typing import Any, Final
 
 from schemas import dates, json
 from schemas.registry import REGISTRY
-from service import idempotency, tenants
+from service import housekeeping, idempotency, tenants
 from service.audit import AuditRecord
 from service.call import Call, Conditions, Prefer, Reply
 from service.content import Codec
@@ -64,13 +65,18 @@ class Engine:
         self.spool = Spool(settings.audit_spool_dir, self._ship)
         self._codec: Codec | None = None
         self._tenants: dict[str, int] = {}
+        self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to ship audit records; the database is first asked when somebody needs it."""
+        """Begin to ship audit records and to sweep; a database that is away is no reason not to start."""
         await self.spool.start()
+        self._sweeper = asyncio.create_task(housekeeping.run(self.database), name="housekeeping")
 
     async def stop(self) -> None:
         """Ship what was audited, then let go of the database."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.wait([self._sweeper])
         await self.spool.stop()
         await self.database.close()
 
