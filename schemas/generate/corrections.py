@@ -31,6 +31,7 @@ ELEMENT_FACTS: Final[dict[str, dict[str, Any]]] = {
     "AuditEvent.source.observer": {
         "targets": ["PractitionerRole", "Practitioner", "Organization", "Device", "Patient", "RelatedPerson"]
     },
+    "Bundle.entry.response.outcome": {"types": ["Resource"]},
     "DetectedIssue.status": {"binding": "observation-status"},
     "MeasureReport.subject": {
         "targets": ["Patient", "Practitioner", "PractitionerRole", "Location", "Device", "RelatedPerson", "Group"]
@@ -38,7 +39,15 @@ ELEMENT_FACTS: Final[dict[str, dict[str, Any]]] = {
     # R4 types Resource.id as a string in its own tables and as `id` in its text; the text is what everybody means.
     **{f"{name}.id": {"types": ["id"]} for name in TYPES},
 }
-NO_ELEMENTS: Final = frozenset({"Binary.url"})
+NO_ELEMENTS: Final = frozenset(
+    {
+        "Binary.url",
+        *(
+            f"Meta.{name}"
+            for name in ("project", "author", "onBehalfOf", "account", "accounts", "compartment", "deleted")
+        ),
+    }
+)
 CONSTRAINTS: Final = {
     ("Appointment", "app-4"): (
         "Appointment.cancelationReason.exists() implies"
