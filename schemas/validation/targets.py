@@ -57,7 +57,7 @@ def _literal_faults(text: str, allowed: Iterable[str]) -> Faults:
     if found not in REGISTRY.names:
         if match.groupdict().get("base"):
             return OK  # An address of some other kind of server, which need not follow FHIR's form.
-        return _fault("unknown-type", f"There is no resource type {found!r}.{did_you_mean(found, allowed)}")
+        return _fault("unknown-type", f"R4 has no resource type of this name.{did_you_mean(found, allowed)}")
     return _target_fault(allowed, ".reference")
 
 
