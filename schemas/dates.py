@@ -79,7 +79,7 @@ def period(start: str | None, end: str | None) -> Interval:
 
 def instant(moment: datetime) -> str:
     """`moment` as a FHIR instant in UTC with milliseconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def clock() -> datetime:

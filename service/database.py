@@ -6,8 +6,7 @@ one out: half the cost of asyncpg's pool, whose reset query and waiting tasks co
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -84,35 +83,37 @@ class Database:
         """(open, idle, allowed) connections of this worker."""
         return self._open, len(self._idle), self._size
 
-    @asynccontextmanager
-    async def connection(self, tenant_id: int) -> AsyncIterator[Connection]:
-        """A connection within the tenant's share. Raises TooManyRequests or Unavailable, both with Retry-After."""
-        share = self._shares[tenant_id]
-        await self._take(
-            share, TooManyRequests("This tenant has too many requests under way; try again", retry_after=1)
-        )
-        try:
-            await self._take(self._turn, Unavailable("All connections are busy; try again shortly", retry_after=1))
-            try:
-                connection = await self._pop()
-                try:
-                    yield connection
-                finally:
-                    self._push(connection)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as fault:
-                told = explain(fault)
-                if told is None:
-                    raise
-                raise told from fault
-            finally:
-                self._turn.release()
-        finally:
-            share.release()
+    def connection(self, tenant_id: int) -> "Turn":
+        """A connection within the tenant's share, for one `async with`. Raises TooManyRequests or Unavailable."""
+        return Turn(self, self._shares[tenant_id])
 
-    async def _take(self, turn: asyncio.Semaphore, late: HearthError) -> None:
-        if not turn.locked():
-            await turn.acquire()
-            return
+    async def take(self, share: asyncio.Semaphore) -> Connection:
+        """A connection, once the tenant and the pool have one to spare."""
+        if share.locked():
+            await self._queue(share, TooManyRequests("This tenant has too many requests under way", retry_after=1))
+        else:
+            await share.acquire()
+        try:
+            if self._turn.locked():
+                await self._queue(self._turn, Unavailable("All connections are busy; try again", retry_after=1))
+            else:
+                await self._turn.acquire()
+            try:
+                return await self._pop()
+            except BaseException:
+                self._turn.release()
+                raise
+        except BaseException:
+            share.release()
+            raise
+
+    def give(self, share: asyncio.Semaphore, connection: Connection) -> None:
+        """Take a connection back."""
+        self._push(connection)
+        self._turn.release()
+        share.release()
+
+    async def _queue(self, turn: asyncio.Semaphore, late: HearthError) -> None:
         try:
             await asyncio.wait_for(turn.acquire(), self._wait)
         except TimeoutError:
@@ -145,3 +146,30 @@ class Database:
             self._open -= 1
         else:
             self._idle.append(connection)
+
+
+class Turn:
+    """One user's time with a connection; what the driver raises in it leaves as a HearthError where it is no defect."""
+
+    __slots__ = ("_connection", "_database", "_share")
+
+    def __init__(self, database: Database, share: asyncio.Semaphore) -> None:
+        self._database = database
+        self._share = share
+        self._connection: Connection | None = None
+
+    async def __aenter__(self) -> Connection:
+        try:
+            self._connection = await self._database.take(self._share)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as fault:
+            raise explain(fault) or fault from fault
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._connection is not None
+        self._database.give(self._share, self._connection)
+        told = None if fault is None else explain(fault)
+        if told is not None:
+            raise told from fault

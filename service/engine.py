@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from service.call import Call, Conditions, Prefer, Reply
 from service.content import Codec
 from service.database import Connection, Database
 from service.errors import BadRequest, HearthError, NotFound, Unauthorized
-from service.grant import NOBODY, Grant, from_scope
+from service.grant import Grant, from_scope
 from service.interactions.replies import record_of
 from service.interactions.routes import Route
 from service.interactions.table import INTERACTIONS
@@ -92,23 +92,25 @@ class Engine:
         """Carry out the request under the token it came with, and keep the record of it. Raises HearthError."""
         now = dates.clock()
         tenant_id = await self.tenant_id(request.tenant)
-        grant = NOBODY
+        call: Call | None = None
         try:
             async with self.database.connection(tenant_id) as connection:
                 grant = await self._grant(connection, tenant_id, request.token, now)
+                call = _call(request, tenant_id, grant, now)
                 _require_type(request.route)
-                call = _call(request, tenant_id, grant, now, _parsed(request.body) if request.body else None)
+                if request.body:
+                    call = replace(call, body=_parsed(request.body))
                 codec = self._codec or await self._load(connection)
                 store = Store(connection, tenant_id, request.base, grant, codec, self.pages)
                 reply = await _perform(call, store, request)
         except HearthError as refusal:
-            if grant is not NOBODY:
-                self._keep(request, tenant_id, grant, now, Reply(refusal.status))
+            if call is not None:
+                self.spool.append(record_of(call, Reply(refusal.status), request.query))
             raise
         for record in reply.audits:
             self.spool.append(record)
         if not reply.audited:
-            self._keep(request, tenant_id, grant, now, reply)
+            self.spool.append(record_of(call, reply, request.query))
         return reply
 
     async def _grant(self, connection: Connection, tenant_id: int, token: str | None, now: datetime) -> Grant:
@@ -125,9 +127,6 @@ class Engine:
     async def _load(self, connection: Connection) -> Codec:
         self._codec = Codec({row["id"]: row["dict"] for row in await connection.fetch(_DICTIONARIES)})
         return self._codec
-
-    def _keep(self, request: Request, tenant_id: int, grant: Grant, now: datetime, reply: Reply) -> None:
-        self.spool.append(record_of(_call(request, tenant_id, grant, now, None), reply, request.query))
 
     async def _ship(self, records: Sequence[AuditRecord]) -> None:
         async with self.database.connection(_SHARED) as connection:
@@ -152,7 +151,7 @@ def _require_type(route: Route) -> None:
             raise NotFound(f"{name[:64]!r} is no resource type held here{hint}", code="not-supported")
 
 
-def _call(request: Request, tenant_id: int, grant: Grant, now: datetime, body: Any) -> Call:
+def _call(request: Request, tenant_id: int, grant: Grant, now: datetime) -> Call:
     route = request.route
     return Call(
         tenant_id,
@@ -166,7 +165,6 @@ def _call(request: Request, tenant_id: int, grant: Grant, now: datetime, body: A
         operation=route.operation,
         compartment=route.compartment,
         params=request.params,
-        body=body,
         media_type=request.media_type,
         conditions=request.conditions,
         prefer=request.prefer,
