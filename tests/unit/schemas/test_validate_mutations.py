@@ -49,7 +49,7 @@ def broken(draw: st.DrawFn) -> tuple[Any, str]:
     name = resource["resourceType"]
     place, holder, at, element = draw(st.sampled_from(list(spots(resource, name, name))))
     ways = ["null", "empty", "type", "unknown"]
-    if element is not None and element.min:
+    if element is not None and element.min and len(holder) > 1:
         ways.append("missing")
     way = draw(st.sampled_from(ways))
     if way == "missing":
