@@ -57,9 +57,10 @@ async def bundle(call: Call, store: Store, interactions: Mapping[str, Interactio
         raise BadRequest(
             "Post a Bundle of type batch or transaction to the base address", details_code="bundle-required"
         )
+    faults = faults_of(body, entries=False)
+    if faults:
+        raise BadRequest(issues=faults)
     entries = body.get("entry", [])
-    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
-        raise BadRequest("Bundle.entry is an array of objects", code="structure", expression=("Bundle.entry",))
     if len(entries) > _MOST:
         raise BadRequest(f"A Bundle may have {_MOST} entries at most; this one has {len(entries)}", code="too-costly")
     if body.get("type") == "batch":
