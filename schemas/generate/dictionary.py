@@ -51,7 +51,9 @@ def main(folder: Path, number: int = 1) -> None:
     chance = random.Random(number)  # noqa: S311 - variety, not secrecy
     examples = [path.read_text() for path in sorted(folder.glob("*.json"))]
     examples = [text for text in examples if '"resourceType"' in text]
-    samples = [_variant(text, chance).encode() for _ in range(_COPIES) for text in examples]
+    samples: list[bytes | bytearray | memoryview[int]] = [
+        _variant(text, chance).encode() for _ in range(_COPIES) for text in examples
+    ]
     chance.shuffle(samples)
     trained = zstandard.train_dictionary(_SIZE, samples, level=3)
     place = Path(str(resources.files("schemas"))) / "data" / "dictionaries" / f"{number}.zstd"
