@@ -24,9 +24,8 @@ from pydantic import ValidationError
 
 from api import banner, server
 from schemas import json
-from service import demo as journey
 from service import doctor as examination
-from service import embedded, logs, revision, seed, tenants
+from service import embedded, logs, revision, tenants
 from service.errors import HearthError
 from service.oauth import clients, demo_client
 from service.oauth.form import Credentials
@@ -84,7 +83,7 @@ def tenants_add(name: str, data_dir: DataDir = None, database_url: DatabaseUrl =
     settings = _settings(data_dir=data_dir, database_url=database_url)
     with embedded.database_url(settings) as url:
         made = _on_database(settings, lambda connection: tenants.add(connection, name))
-        asyncio.run(seed.everything(url, settings.base_url))
+        asyncio.run(_load("service.seed").everything(url, settings.base_url))
     if as_json:
         _print_json({"id": made.id, "name": made.name, "path": made.path})
     else:
@@ -188,7 +187,11 @@ def demo(
         client = Credentials(client_id, client_secret)
     if client is None:
         _fail("Name a client: --client-id and --client-secret, or start the server with --demo")
-    journey.run(base or settings.base_url, client.client_id, client.client_secret, typer.echo)
+    journey = _load("service.demo")
+    try:
+        journey.run(base or settings.base_url, client.client_id, client.client_secret, typer.echo)
+    except journey.JourneyFault as fault:
+        _fail(str(fault))
 
 
 @app.command()
@@ -210,7 +213,7 @@ def openapi(
     write: Annotated[bool, typer.Option("--write", help="Write openapi/hearth.json of the checkout.")] = False,
 ) -> None:
     """Print the OpenAPI document of the HTTP API."""
-    document = msgspec.json.format(json.encode(server.document()), indent=2).decode()
+    document = msgspec.json.format(json.encode(_load("api.worker").document()), indent=2).decode()
     if write:
         OPENAPI.write_text(f"{document}\n")
     else:
@@ -227,14 +230,18 @@ def _settings(**options: Any) -> Settings:
     return Settings(**{name: value for name, value in options.items() if value is not None})
 
 
+def _load(module: str) -> Any:
+    """A module that only one command needs and that takes longer to load than most commands take."""
+    return importlib.import_module(module)
+
+
 async def _prepare(settings: Settings, url: str, demo: bool) -> Credentials | None:
     """Migrations, then what each tenant finds on its first day, and with `demo` a client of the default one."""
     connection = await asyncpg.connect(url)
     try:
         if await revision.current(connection) != revision.head():
-            # Loaded only now: a server that finds nothing to migrate starts a second sooner, and smaller.
-            await importlib.import_module("service.migrations").upgrade(url)
-        await seed.everything(url, settings.base_url)
+            await _load("service.migrations").upgrade(url)
+        await _load("service.seed").everything(url, settings.base_url)
         if not demo:
             return None
         return await demo_client.ensure(connection, (await tenants.ensure_default(connection)).id, settings.data_dir)
@@ -310,7 +317,7 @@ def main() -> None:
             if error["type"] != "default_factory_not_called":  # follows from another error
                 typer.echo(f"hearth: {PREFIX}{name.upper()}: {error['msg']}", err=True)
         raise SystemExit(2) from None
-    except (HearthError, embedded.ClusterError, journey.JourneyFault) as fault:
+    except (HearthError, embedded.ClusterError) as fault:
         typer.echo(f"hearth: {fault}", err=True)
         raise SystemExit(1) from None
     except (OSError, asyncpg.PostgresError) as fault:

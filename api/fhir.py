@@ -9,18 +9,24 @@ import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
 
 import msgspec
 
 from api import metrics, negotiation
 from api.outcomes import refusal_body
-from service import capabilities, logs
+from service import capabilities, logs, query_string
 from service.call import Reply
 from service.engine import Engine, Request
-from service.errors import BadRequest, HearthError, MethodNotAllowed, NotFound, PayloadTooLarge
-from service.interactions.routes import Route, route
+from service.errors import (
+    BadRequest,
+    HearthError,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
+from service.interactions.routes import Route, is_held, route
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -60,8 +66,11 @@ class FhirApi:
         content = self._shaped(scope, content)
         await _send(send, scope, status, content, out, request_id, headers)
         seconds = time.perf_counter() - started
-        metrics.observe(found.interaction, found.type, status, seconds)
-        logs.request(request_id, tenant, found.interaction, found.type, status, seconds * 1000)
+        # What a caller wrote where a type or a tenant stands may be anything: only names of ours are labels and log fields.
+        type_name = found.type if found.type is not None and is_held(found.type) else None
+        metrics.observe(found.interaction, type_name, status, seconds)
+        known = tenant if self._engine.knows(tenant) else None
+        logs.request(request_id, known, found.interaction, type_name, status, seconds * 1000)
 
     async def _answer(
         self,
@@ -74,8 +83,8 @@ class FhirApi:
         found: Route,
         request_id: str,
     ) -> Reply:
-        query = scope["query_string"].decode("latin-1")
-        params = _params(query)
+        query = _query(scope["query_string"])
+        params = query_string.parse(query)
         negotiation.require_acceptable(headers.get("accept"), _value(params, "_format"))
         if found.interaction == "capabilities":
             await self._engine.tenant_id(tenant)
@@ -117,7 +126,7 @@ class FhirApi:
 
 
 def _route(method: str, path: str) -> Route:
-    parts = [unquote(part) for part in path.split("/")] if path else []
+    parts = path.split("/") if path else []
     if parts and not parts[-1]:
         parts.pop()
     found = route(method, parts)
@@ -133,13 +142,11 @@ def _route(method: str, path: str) -> Route:
     )
 
 
-def _params(query: str) -> tuple[tuple[str, str], ...]:
-    if not query:
-        return ()
+def _query(raw: bytes) -> str:
     try:
-        return tuple(parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=1000))
-    except ValueError as fault:
-        raise BadRequest("The query string is not percent-encoded UTF-8, or has over 1,000 parameters") from fault
+        return raw.decode()
+    except UnicodeDecodeError as fault:
+        raise BadRequest("The query string is not UTF-8", details_code="query-malformed") from fault
 
 
 def _value(params: Sequence[tuple[str, str]], name: str) -> str | None:
@@ -156,8 +163,8 @@ def _searched(
         try:
             form = body.decode()
         except UnicodeDecodeError as fault:
-            raise BadRequest("The form is not UTF-8") from fault
-        return params + _params(form), "&".join(part for part in (query, form) if part), b""
+            raise BadRequest("The form is not UTF-8", details_code="query-malformed") from fault
+        return params + query_string.parse(form), "&".join(part for part in (query, form) if part), b""
     return params, query, body
 
 
@@ -175,7 +182,7 @@ def _idempotency_key(headers: dict[str, str]) -> str | None:
 
 async def _body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
     if headers.get("content-encoding", "identity") != "identity":
-        raise BadRequest("Content-Encoding is not read on requests; send the body as it is", code="not-supported")
+        raise UnsupportedMediaType("Content-Encoding is not read on requests; send the body as it is")
     length = headers.get("content-length", "0")
     if length.isdecimal() and int(length) > limit:
         raise _too_large(limit)
@@ -232,7 +239,7 @@ async def _send(
     if content is not None:
         out.append((b"content-type", negotiation.CONTENT_TYPE))
         out.append((b"vary", b"accept, accept-encoding, authorization, prefer"))
-        if len(body) >= _GZIP_FROM and "gzip" in headers.get("accept-encoding", ""):
+        if len(body) >= _GZIP_FROM and negotiation.takes_gzip(headers.get("accept-encoding")):
             body = gzip.compress(body, compresslevel=3, mtime=0)
             out.append((b"content-encoding", b"gzip"))
     if status not in (204, 304):

@@ -29,11 +29,24 @@ def require_acceptable(accept: str | None, wanted: str | None) -> None:
         return
     for item in accept.split(","):
         name, *parameters = (part.strip().lower() for part in item.split(";"))
-        refused = any(parameter.replace(" ", "") in ("q=0", "q=0.0", "q=0.00", "q=0.000") for parameter in parameters)
-        if name in _RANGES and not refused:
+        if name in _RANGES and not any(map(_is_zero, parameters)):
             _require_version(parameters)
             return
     raise NotAcceptable(f"None of '{accept[:128]}' is served. {_SERVED}")
+
+
+@lru_cache(maxsize=256)
+def takes_gzip(accept_encoding: str | None) -> bool:
+    """Whether the client reads gzip: named, or meant by *, and not with q=0."""
+    weights: dict[str, bool] = {}
+    for item in (accept_encoding or "").split(","):
+        name, *parameters = (part.strip().lower() for part in item.split(";"))
+        weights[name] = not any(map(_is_zero, parameters))
+    return weights.get("gzip", weights.get("*", False))
+
+
+def _is_zero(parameter: str) -> bool:
+    return parameter.replace(" ", "") in ("q=0", "q=0.0", "q=0.00", "q=0.000")
 
 
 def _require_version(parameters: list[str]) -> None:
@@ -94,7 +107,7 @@ def _tag(name: str, value: str | None) -> str | None:
 def _date(text: str) -> datetime:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError as fault:
+    except (ValueError, OverflowError) as fault:
         raise BadRequest(f"If-Modified-Since: {text[:64]} is no HTTP date", code="value") from fault
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 

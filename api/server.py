@@ -4,38 +4,19 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from api.app import create_app
-from service import logs
 from service.settings import PREFIX, Settings
 
 DRAIN_SECONDS: Final = 30
 """How long requests under way may take to end after SIGTERM."""
 HANG_SECONDS: Final = 30
 """How long a worker process may give no sign of life before another one takes its place."""
-
-
-def factory() -> Any:
-    """The application of one worker process, from the environment that `serve` left."""
-    settings = Settings()
-    logs.configure(settings.log_level, settings.log_format)
-    return create_app(settings)
-
-
-def document() -> dict[str, Any]:
-    """The OpenAPI document, the same whatever this machine's settings are; needs no database."""
-    with TemporaryDirectory() as data_dir:
-        settings = Settings(
-            data_dir=Path(data_dir), database_url="postgresql://localhost/hearth", base_url="http://127.0.0.1:8080"
-        )
-        return dict(create_app(settings).web.openapi())
 
 
 def serve(settings: Settings, database_url: str, ready: Callable[[], None]) -> None:
@@ -45,7 +26,7 @@ def serve(settings: Settings, database_url: str, ready: Callable[[], None]) -> N
         signal.signal(number, _leave)
     _to_environment(settings, database_url)
     config = uvicorn.Config(
-        "api.server:factory",
+        "api.worker:factory",
         factory=True,
         host=settings.host,
         port=settings.port,

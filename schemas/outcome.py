@@ -25,8 +25,8 @@ def error(code: str, diagnostics: str, *expression: str, details_code: str | Non
 
 def _issue(issue: Issue) -> dict[str, Any]:
     body: dict[str, Any] = {"severity": issue.severity, "code": issue.code}
-    if issue.details_code:
-        body["details"] = {"coding": [{"system": ERROR_SYSTEM, "code": issue.details_code}]}
+    # A client can always branch on our code; where none is more special than the issue type, it is that.
+    body["details"] = {"coding": [{"system": ERROR_SYSTEM, "code": issue.details_code or issue.code}]}
     body["diagnostics"] = issue.diagnostics
     if issue.expression:
         body["expression"] = list(issue.expression)

@@ -7,16 +7,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from schemas import dates, json
-from schemas.registry import REGISTRY
 from service import housekeeping, idempotency, tenants
 from service.audit import AuditRecord
 from service.call import Call, Conditions, Prefer, Reply
 from service.content import Codec
 from service.database import Connection, Database
-from service.errors import BadRequest, HearthError, NotFound, Unauthorized
+from service.errors import BadRequest, HearthError, Unauthorized
 from service.grant import Grant, from_scope
 from service.interactions.replies import record_of
-from service.interactions.routes import Route
+from service.interactions.routes import Route, require_held
 from service.interactions.table import INTERACTIONS
 from service.oauth import token as oauth_token
 from service.search.page import Pages
@@ -88,6 +87,10 @@ class Engine:
                 known = self._tenants[name] = (await tenants.find(connection, name)).id
         return known
 
+    def knows(self, name: str) -> bool:
+        """Whether the name is that of a tenant some request came to already."""
+        return name in self._tenants
+
     async def answer(self, request: Request) -> Reply:
         """Carry out the request under the token it came with, and keep the record of it. Raises HearthError."""
         now = dates.clock()
@@ -97,7 +100,7 @@ class Engine:
             async with self.database.connection(tenant_id) as connection:
                 grant = await self._grant(connection, tenant_id, request.token, now)
                 call = _call(request, tenant_id, grant, now)
-                _require_type(request.route)
+                require_held(request.route)
                 if request.body:
                     call = replace(call, body=_parsed(request.body))
                 codec = self._codec or await self._load(connection)
@@ -139,16 +142,6 @@ async def _perform(call: Call, store: Store, request: Request) -> Reply:
     if request.idempotency_key is None or request.method != "POST":
         return await act(call, store)
     return await idempotency.once(call, store, request.idempotency_key, request.body, act)
-
-
-def _require_type(route: Route) -> None:
-    """Raise NotFound, with the names it might have been, for a type that is not held here."""
-    for name in (route.type, route.compartment[0] if route.compartment else None):
-        if name is not None and (name not in REGISTRY.types or not REGISTRY.types[name].storable):
-            held = [each.name for each in REGISTRY.types.values() if each.storable]
-            near = REGISTRY.nearest(name, held)
-            hint = f"; did you mean {' or '.join(near)}?" if near else "; /metadata lists the types that are"
-            raise NotFound(f"{name[:64]!r} is no resource type held here{hint}", code="not-supported")
 
 
 def _call(request: Request, tenant_id: int, grant: Grant, now: datetime) -> Call:

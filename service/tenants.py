@@ -53,7 +53,7 @@ async def ensure_default(connection: asyncpg.Connection[Any]) -> Tenant:
 
 async def find(connection: asyncpg.Connection[Any], name: str) -> Tenant:
     """The tenant of that name. Raises NotFound."""
-    row = await connection.fetchrow(FIND, name)
+    row = await connection.fetchrow(FIND, name) if _NAME.fullmatch(name) else None
     if row is None:
         raise NotFound(f"There is no tenant {name!r}")
     return Tenant(*row)

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -118,13 +118,23 @@ class House:
         return httpx.AsyncClient(transport=transport, base_url=self.base + "/", headers=headers, timeout=30)
 
 
+@pytest.fixture(scope="session")
+def new_house(hearth: Hearth) -> Callable[[], Awaitable[House]]:
+    """Makes one more tenant that nobody else uses."""
+
+    async def made() -> House:
+        name = f"t{uuid4().hex[:16]}"
+        async with hearth.engine.database.connection(0) as connection:
+            tenant = await tenants.add(connection, name)
+        return House(hearth, tenant.id, name)
+
+    return made
+
+
 @pytest.fixture
-async def house(hearth: Hearth) -> House:
+async def house(new_house: Callable[[], Awaitable[House]]) -> House:
     """A tenant nobody else uses."""
-    name = f"t{uuid4().hex[:16]}"
-    async with hearth.engine.database.connection(0) as connection:
-        tenant = await tenants.add(connection, name)
-    return House(hearth, tenant.id, name)
+    return await new_house()
 
 
 @pytest.fixture

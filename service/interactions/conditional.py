@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
-from urllib.parse import parse_qsl
 
 from schemas import tokens
 from schemas.registry import REGISTRY
+from service import query_string
 from service.call import Call
 from service.errors import BadRequest, PreconditionFailed
 from service.search.find import find
@@ -21,7 +21,7 @@ _LOCK: Final = (
 
 def criteria(query: str) -> tuple[tuple[str, str], ...]:
     """The search parameters of a condition. Raises BadRequest for one that would match everything."""
-    params = tuple(parse_qsl(query.removeprefix("?"), keep_blank_values=True))
+    params = query_string.parse(query.removeprefix("?"))
     if not [name for name, value in params if value and not name.startswith(_NO_CRITERION)]:
         raise BadRequest("A conditional request needs a search parameter with a value", details_code="no-criteria")
     return params

@@ -1,5 +1,6 @@
 """read and vread, plain and conditional. https://hl7.org/fhir/R4/http.html#read"""
 
+import re
 from datetime import datetime
 
 from schemas import ids
@@ -28,7 +29,7 @@ async def vread(call: Call, store: Store) -> Reply:
     call.grant.require("r", call.type)
     if not ids.is_legal(call.id):
         raise body.illegal_id(call.id)
-    number = int(call.version) if call.version.isdecimal() and len(call.version) < 10 else 0
+    number = int(call.version) if re.fullmatch("[1-9][0-9]{0,8}", call.version) else 0
     stored = await store.vread(call.type, call.id, number) if number else None
     if stored is None:
         raise NotFound(f"There is no version {call.version[:64]!r} of {call.type}/{call.id} here")

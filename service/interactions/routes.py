@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.registry import REGISTRY
+from service.errors import NotFound
 
 TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("GET", "metadata", "capabilities"),
@@ -82,6 +83,23 @@ def route(method: str, parts: Sequence[str]) -> Route | tuple[str, ...] | None:
         version=parts[3] if len(parts) > 3 else None,
         operation=parts[-1] if parts[-1].startswith("$") else None,
     )
+
+
+def require_held(found: Route) -> None:
+    """Raise NotFound, with the names it might have been, for a type that is not held here."""
+    for name in (found.type, found.compartment[0] if found.compartment else None):
+        if name is not None and not is_held(name):
+            held = [each.name for each in REGISTRY.types.values() if each.storable]
+            near = REGISTRY.nearest(name, held)
+            hint = f"; did you mean {' or '.join(near)}?" if near else "; /metadata lists the types that are"
+            raise NotFound(
+                f"{name[:64]!r} is no resource type held here{hint}", code="not-supported", details_code="unknown-type"
+            )
+
+
+def is_held(name: str) -> bool:
+    """Whether resources of this type are stored here."""
+    return name in REGISTRY.types and REGISTRY.types[name].storable
 
 
 def _shape(parts: Sequence[str], literal: bool = False) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """update, create by update, and conditional update. https://hl7.org/fhir/R4/http.html#update"""
 
 from dataclasses import replace
+from urllib.parse import urlencode
 
 from service.call import Call, Reply
 from service.errors import MethodNotAllowed, PreconditionFailed
@@ -24,7 +25,7 @@ async def update(call: Call, store: Store) -> Reply:
 
 def condition(call: Call) -> str:
     """The search in a conditional request's address, as a query string."""
-    return "&".join(f"{name}={value}" for name, value in call.params)
+    return urlencode(call.params, safe="$,/:|")
 
 
 def require_changeable(call: Call) -> None:
