@@ -46,7 +46,9 @@ def configure(level: str = "info", style: str = "json", stream: BinaryIO | None 
         logging.getLogger(name).setLevel(max(logging.WARNING, LEVELS[level]))
 
 
-def request(request_id: str, tenant: str | None, interaction: str, type_name: str | None, outcome: int, ms: float) -> None:
+def request(
+    request_id: str, tenant: str | None, interaction: str, type_name: str | None, outcome: int, ms: float
+) -> None:
     """The line of one request: what was done to which type, with which status, in how many milliseconds."""
     if _direct is not None:
         line = {
