@@ -3,7 +3,7 @@
 import msgspec
 
 from api.cli import OPENAPI
-from api.server import document
+from api.worker import document
 from schemas import json
 
 

@@ -1,0 +1,25 @@
+"""The application as uvicorn loads it into each worker process, and its OpenAPI document."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from api.app import create_app
+from service import logs
+from service.settings import Settings
+
+
+def factory() -> Any:
+    """The application of one worker process, from the environment that `api.server.serve` left."""
+    settings = Settings()
+    logs.configure(settings.log_level, settings.log_format)
+    return create_app(settings)
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document, the same whatever this machine's settings are; needs no database."""
+    with TemporaryDirectory() as data_dir:
+        settings = Settings(
+            data_dir=Path(data_dir), database_url="postgresql://localhost/hearth", base_url="http://127.0.0.1:8080"
+        )
+        return dict(create_app(settings).web.openapi())
