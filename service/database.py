@@ -6,6 +6,8 @@ one out: half the cost of asyncpg's pool, whose reset query and waiting tasks co
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, TypeAlias
 
@@ -52,6 +54,18 @@ def explain(fault: BaseException) -> HearthError | None:
     if isinstance(fault, _AWAY):
         return Unavailable("The database cannot be reached right now; try again shortly", retry_after=2)
     return None
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """What the driver raises inside leaves as the HearthError that it means, where it is no defect."""
+    try:
+        yield
+    except Exception as fault:
+        told = explain(fault)
+        if told is None:
+            raise
+        raise told from fault
 
 
 class Database:

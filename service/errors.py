@@ -32,11 +32,14 @@ class HearthError(Exception):
         issues: Sequence[Issue] = (),
         retry_after: int | None = None,
         headers: Sequence[tuple[str, str]] = (),
+        about: tuple[str, str] | None = None,
     ) -> None:
+        """`about` is the (type, id) of the resource that is refused, where a request writes several."""
         text = sentence or (type(self).__doc__ or "").strip()
         super().__init__(text)
         self.retry_after = retry_after
         self.headers = tuple(headers)
+        self.about = about
         self.issues = tuple(issues) or (
             Issue("error", code or self.default_code, text, tuple(expression), details_code or self.details_code),
         )

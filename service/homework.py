@@ -52,10 +52,10 @@ async def _answer(call: Call, store: Store, change: Change, result: list[Change]
         return
     questionnaire = await _questionnaire(call, store, response, result)
     if questionnaire is None:
-        raise Unprocessable(issues=[_unknown(response)])
+        raise Unprocessable(issues=[_unknown(response)], about=(change.type, change.id))
     issues = _checked(response, questionnaire)
     if issues:
-        raise Unprocessable(issues=issues)
+        raise Unprocessable(issues=issues, about=(change.type, change.id))
     done = await _complete(call, store, change, result) if response["status"] in _SCORED else None
     await _score(call, store, change, questionnaire, done, result)
 

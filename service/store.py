@@ -86,6 +86,10 @@ class VersionConflict(Exception):
         self.type, self.id = type_name, resource_id
 
 
+class IdTaken(Conflict):
+    """Somebody else created the resource first."""
+
+
 class Store:
     """Reads and writes of one tenant under one Grant."""
 
@@ -99,6 +103,11 @@ class Store:
         self.codec = codec
         self.pages = pages
         self._nested = False
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether what is written now is undone when something after it fails."""
+        return self._nested
 
     def key(self, type_name: str, resource_id: str) -> uuid.UUID:
         """The storage key of a resource of this tenant."""
@@ -199,14 +208,14 @@ class Store:
     async def commit(self, changes: Sequence[Change], audits: Sequence[AuditRecord]) -> None:
         """Write all changes and their audit, or none.
 
-        Raises VersionConflict when a resource is no longer at the version it was read at, Conflict when a new id is taken, and
+        Raises VersionConflict when a resource is no longer at the version it was read at, IdTaken when a new id is taken, and
         Forbidden when a row just written is not one that the Grant may write.
         """
         created = [change for change in changes if change.before is None]
         changed = [change for change in changes if change.before is not None]
         checked = [change for change in changes if self._is_constrained(change)]
         one = len(changed) + bool(created) <= 1 and len(created) + len(audits) <= _CHUNK
-        if one and not checked and not self._nested:
+        if one and not checked:
             await self._write(created, changed, audits)
             return
         # Within another transaction a savepoint: who was too late plans anew, and nothing of the first plan may stay.
@@ -223,7 +232,10 @@ class Store:
         binder = Binder([self.tenant_id, change.key])
         sql = statements.read(change.type, self._visible(change.letter, change.type, binder))
         if await self.connection.fetchrow(sql, *binder.values) is None:
-            raise Forbidden(f"The access token's scope does not cover a {change.type} with this content")
+            raise Forbidden(
+                f"The access token's scope does not cover a {change.type} with this content",
+                about=(change.type, change.id),
+            )
 
     async def _write(self, created: list[Change], changed: list[Change], audits: Sequence[AuditRecord]) -> None:
         single = changed[0] if len(changed) == 1 and not created and len(audits) == 1 else None
@@ -231,11 +243,12 @@ class Store:
             await self._change(single, audits[0])
             return
         await self._insert(created, audits)
-        for change in changed:
+        # In one order, so that two requests that change the same resources never wait for each other.
+        for change in sorted(changed, key=lambda change: change.key):
             await self._change(change, None)
 
     async def _insert(self, created: list[Change], audits: Sequence[AuditRecord]) -> None:
-        built = [self._row(change) for change in created] + [
+        built = [self._row(change) for change in sorted(created, key=lambda change: change.key)] + [
             _audit_row(self.tenant_id, self.codec, record) for record in audits
         ]
         for start in range(0, len(built), _CHUNK):
@@ -247,7 +260,7 @@ class Store:
             try:
                 await self.connection.execute(statements.insert(len(part), side), *values)
             except asyncpg.UniqueViolationError as fault:
-                raise Conflict("A resource with this id was created by another request at the same time") from fault
+                raise _taken(created, fault) from fault
 
     def _row(self, change: Change) -> tuple[tuple[Any, ...], rows.IndexRow]:
         assert change.content is not None
@@ -281,6 +294,17 @@ class Store:
         sql = statements.change(change.type, side, audit is not None, seen)
         if await self.connection.fetchval(sql, *binder.values) is None:
             raise VersionConflict(change.type, change.id)
+
+
+def _taken(created: Sequence[Change], fault: asyncpg.UniqueViolationError) -> IdTaken:
+    """The detail of the violation names the key of the resource that was there first."""
+    first = next((each for each in created if str(each.key) in (fault.detail or "")), created[0])
+    return IdTaken(
+        f"{first.type}/{first.id} was created by another request at the same time",
+        about=(first.type, first.id),
+        details_code="changed-meanwhile",
+        retry_after=1,
+    )
 
 
 def _index(row: rows.IndexRow) -> tuple[Any, ...]:

@@ -13,19 +13,25 @@ JsonObject = dict[str, Any]
 
 def resource(call: Call) -> JsonObject:
     """The body as a valid resource of the call's type. Raises BadRequest with one issue per fault."""
+    body = sent(call)
+    if not call.validated:
+        check(body)
+    return body
+
+
+def sent(call: Call) -> JsonObject:
+    """The body as an object that says it is of the call's type. Raises BadRequest."""
     body = call.body
     if not isinstance(body, dict):
         sentence = f"Send the {call.type} as a JSON object in the body"
         raise BadRequest(sentence, code="required", details_code="body-required")
-    sent = body.get("resourceType")
-    if sent != call.type:
+    name = body.get("resourceType")
+    if name != call.type:
         raise BadRequest(
-            f"The address is for {call.type}, but the body's resourceType is {sent!r}",
+            f"The address is for {call.type}, but the body's resourceType is {name!r}",
             details_code="type-mismatch",
             expression=("resourceType",),
         )
-    if not call.validated:
-        check(body)
     return body
 
 

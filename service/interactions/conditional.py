@@ -1,7 +1,9 @@
 """Conditional interactions: the one resource that a search finds. https://hl7.org/fhir/R4/http.html#ccreate"""
 
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import Final, TypeAlias, TypeVar
+from urllib.parse import urlencode
 
 from schemas import tokens
 from schemas.registry import REGISTRY
@@ -12,28 +14,36 @@ from service.search.find import find
 from service.store import Store, Stored
 
 T = TypeVar("T")
+Criteria: TypeAlias = tuple[tuple[str, str], ...]
+"""Search parameters, decoded, in order."""
 _NO_CRITERION: Final = ("_count", "_sort", "_format", "_pretty", "_summary", "_elements")
-_LOCK: Final = (
-    "insert into conditional_key (tenant_id, type_id, key, taken) values ($1, $2, $3, $4)"
+_READABLE: Final = ":/|,$"
+_HOLD: Final = (
+    "insert into conditional_key (tenant_id, type_id, key, taken)"
+    " select $1, t, k, $4 from unnest($2::smallint[], $3::bigint[]) as wanted (t, k) order by t, k"
     " on conflict (tenant_id, type_id, key) do update set taken = excluded.taken"
 )
 
 
-def criteria(query: str) -> tuple[tuple[str, str], ...]:
-    """The search parameters of a condition. Raises BadRequest for one that would match everything."""
-    params = query_string.parse(query.removeprefix("?"))
+def criteria(query: str) -> Criteria:
+    """The search that a query string, such as If-None-Exist, holds. Raises BadRequest as `required` does."""
+    return required(query_string.parse(query.removeprefix("?")))
+
+
+def required(params: Criteria) -> Criteria:
+    """`params`. Raises BadRequest when nothing in them narrows the search, so that it would match everything."""
     if not [name for name, value in params if value and not name.startswith(_NO_CRITERION)]:
         raise BadRequest("A conditional request needs a search parameter with a value", details_code="no-criteria")
     return params
 
 
-async def match(call: Call, store: Store, query: str) -> Stored | None:
-    """The one resource that `query` finds, None when it finds none. Raises PreconditionFailed when it finds more."""
+async def match(call: Call, store: Store, wanted: Criteria) -> Stored | None:
+    """The one resource that `wanted` finds, None when it finds none. Raises PreconditionFailed when it finds more."""
     assert call.type is not None
-    found = await find(call, store, call.type, criteria(query), "s", 2)
+    found = await find(call, store, call.type, wanted, "s", 2)
     if len(found) > 1:
         raise PreconditionFailed(
-            f"The condition '{query}' matches more than one {call.type}; make it name exactly one",
+            f"The condition '{urlencode(wanted, safe=_READABLE)}' matches more than one {call.type}; make it name exactly one",
             code="multiple-matches",
             details_code="multiple-matches",
         )
@@ -42,15 +52,25 @@ async def match(call: Call, store: Store, query: str) -> Stored | None:
     return await store.read(call.type, found[0].id)
 
 
-async def alone(call: Call, store: Store, query: str, act: Callable[[], Awaitable[T]]) -> T:
-    """`act` in a transaction in which no other request acts on the same condition.
-
-    The row of the key table stays locked until the commit; who waited for it searches with a fresh snapshot and finds what
-    the first one made. An advisory lock would do the same, but not across the nodes of a distributed store.
-    """
-    assert call.type is not None
-    condition = "&".join(map("=".join, sorted(criteria(query))))
-    key = tokens.token(store.tenant_id, REGISTRY.types[call.type].id, 0, condition)
+async def alone(call: Call, store: Store, wanted: Criteria, act: Callable[[], Awaitable[T]]) -> T:
+    """`act` in a transaction in which no other request acts on the same condition."""
     async with store.transaction():
-        await store.connection.execute(_LOCK, store.tenant_id, REGISTRY.types[call.type].id, key, call.now)
+        await hold(store, call.now, [(str(call.type), wanted)])
         return await act()
+
+
+async def hold(store: Store, now: datetime, conditions: Iterable[tuple[str, Criteria]]) -> None:
+    """Keep these conditions, each with its type, from other requests until the transaction ends.
+
+    The rows of the key table stay locked until the commit; who waited for one searches with a fresh snapshot and finds what
+    the first one made. An advisory lock would do the same, but not across the nodes of a distributed store. They are locked
+    in one order, so that two requests never wait for each other.
+    """
+    keys = {(REGISTRY.types[name].id, _key(store, name, wanted)) for name, wanted in conditions}
+    types, numbers = zip(*sorted(keys), strict=True)
+    await store.connection.execute(_HOLD, store.tenant_id, types, numbers, now)
+
+
+def _key(store: Store, type_name: str, wanted: Criteria) -> int:
+    condition = "&".join(map("=".join, sorted(wanted)))
+    return tokens.token(store.tenant_id, REGISTRY.types[type_name].id, 0, condition)

@@ -1,5 +1,6 @@
 """create, plain and conditional. https://hl7.org/fhir/R4/http.html#create"""
 
+from dataclasses import replace
 from functools import partial
 
 from schemas import ids
@@ -15,8 +16,8 @@ async def create(call: Call, store: Store) -> Reply:
     call.grant.require("c", call.type)
     if call.conditions.if_none_exist is None:
         return await carry_out(plan, call, store)
-    act = partial(carry_out, plan_conditional, call, store)
-    return await conditional.alone(call, store, call.conditions.if_none_exist, act)
+    wanted = conditional.criteria(call.conditions.if_none_exist)
+    return await conditional.alone(call, store, wanted, partial(carry_out, plan_conditional, call, store))
 
 
 async def plan(call: Call, store: Store) -> Plan:
@@ -32,7 +33,7 @@ async def plan_conditional(call: Call, store: Store) -> Plan:
     assert call.type is not None
     assert call.conditions.if_none_exist is not None
     body.resource(call)
-    match = await conditional.match(call, store, call.conditions.if_none_exist)
+    match = await conditional.match(call, store, conditional.criteria(call.conditions.if_none_exist))
     if match is None:
-        return await plan(call, store)
+        return await plan(replace(call, validated=True), store)
     return Plan(call, replies.unchanged(call, store, match))

@@ -7,7 +7,7 @@ from service.call import Call, Reply
 from service.errors import NotFound
 from service.interactions import body, conditional
 from service.interactions.plan import Plan, carry_out
-from service.interactions.update import check_version, condition, require_changeable
+from service.interactions.update import check_version, require_changeable
 from service.store import Store
 
 
@@ -38,7 +38,11 @@ async def plan(call: Call, store: Store) -> Plan:
 
 async def plan_conditional(call: Call, store: Store) -> Plan:
     """The deletion of the one match; success where there is none."""
-    match = await conditional.match(call, store, condition(call))
-    if match is None:
-        return Plan(call, Reply(204, type=call.type))
-    return await plan(replace(call, id=match.id, params=()), store)
+    found = await named(call, store)
+    return Plan(call, Reply(204, type=call.type)) if found is None else await plan(found, store)
+
+
+async def named(call: Call, store: Store) -> Call | None:
+    """A conditional delete as the delete of the one match, None where there is none."""
+    match = await conditional.match(call, store, conditional.required(call.params))
+    return None if match is None else replace(call, id=match.id, params=())

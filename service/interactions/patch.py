@@ -13,7 +13,7 @@ from service.errors import BadRequest, NotFound, Unprocessable, UnsupportedMedia
 from service.interactions import body, conditional, replies
 from service.interactions.plan import Plan, carry_out
 from service.interactions.read import existing
-from service.interactions.update import check_version, condition, require_changeable
+from service.interactions.update import check_version, require_changeable
 from service.store import Store
 
 FORMS: Final[dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]]] = {
@@ -65,7 +65,12 @@ def _where(fault: PatchFault) -> tuple[str, ...]:
 
 async def plan_conditional(call: Call, store: Store) -> Plan:
     """A patch of the one match."""
-    match = await conditional.match(call, store, condition(call))
+    return await plan(await named(call, store), store)
+
+
+async def named(call: Call, store: Store) -> Call:
+    """A conditional patch as the patch of the one match. Raises NotFound."""
+    match = await conditional.match(call, store, conditional.required(call.params))
     if match is None:
-        raise NotFound(f"No {call.type} matches '{condition(call)}'")
-    return await plan(replace(call, id=match.id, params=()), store)
+        raise NotFound(f"No {call.type} matches the condition; a patch makes no new resource")
+    return replace(call, id=match.id, params=())

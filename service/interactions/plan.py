@@ -9,7 +9,7 @@ from service.audit import AuditRecord
 from service.call import Call, Reply
 from service.errors import Conflict, PreconditionFailed
 from service.index.subject import patient_of
-from service.store import Change, Store, VersionConflict
+from service.store import Change, IdTaken, Store, VersionConflict
 
 _ATTEMPTS: Final = 4
 
@@ -37,6 +37,11 @@ async def carry_out(planner: Planner, call: Call, store: Store) -> Reply:
         except VersionConflict as conflict:
             if call.conditions.if_match is not None:
                 raise stale(call) from conflict
+            continue
+        except IdTaken:
+            # The transaction around it is lost with the failed insert; outside of one, what was to be created is now updated.
+            if store.in_transaction:
+                raise
             continue
         return plan.reply
     raise Conflict(f"{call.type}/{call.id} is being changed by many requests at once; try again", retry_after=1)

@@ -1,10 +1,10 @@
 """update, create by update, and conditional update. https://hl7.org/fhir/R4/http.html#update"""
 
 from dataclasses import replace
-from urllib.parse import urlencode
+from functools import partial
 
 from service.call import Call, Reply
-from service.errors import MethodNotAllowed, PreconditionFailed
+from service.errors import Conflict, MethodNotAllowed, PreconditionFailed
 from service.interactions import body, conditional, create, replies
 from service.interactions.plan import Plan, carry_out, stale
 from service.store import Store, Stored
@@ -19,13 +19,8 @@ async def update(call: Call, store: Store) -> Reply:
     require_changeable(call)
     if call.id is not None:
         return await carry_out(plan, call, store)
-    query = condition(call)
-    return await conditional.alone(call, store, query, lambda: carry_out(plan_conditional, call, store))
-
-
-def condition(call: Call) -> str:
-    """The search in a conditional request's address, as a query string."""
-    return urlencode(call.params, safe="$,/:|")
+    wanted = conditional.required(call.params)
+    return await conditional.alone(call, store, wanted, partial(carry_out, plan_conditional, call, store))
 
 
 def require_changeable(call: Call) -> None:
@@ -64,14 +59,30 @@ def check_version(call: Call, before: Stored | None) -> None:
 
 async def plan_conditional(call: Call, store: Store) -> Plan:
     """An update of the one match; a create where there is none."""
+    body.resource(call)
+    found = await named(replace(call, validated=True), store)
+    return await (create.plan if found.interaction == "create" else plan)(found, store)
+
+
+async def named(call: Call, store: Store) -> Call:
+    """A conditional update as the update of the one match; where there is none, as a create, under the id that was sent.
+
+    Raises Conflict when that id is another resource's, which the condition did not mean.
+    """
     assert call.type is not None
     call.grant.require("u", call.type)
-    sent = body.resource(call)
-    match = await conditional.match(call, store, condition(call))
-    if match is None:
-        call.grant.require("c", call.type)
-        if "id" not in sent:
-            return await create.plan(replace(call, params=()), store)
-        return await plan(replace(call, params=(), id=sent["id"]), store)
-    named = replace(call, params=(), id=match.id, body={**sent, "id": sent.get("id", match.id)})
-    return await plan(named, store)
+    sent = call.body
+    match = await conditional.match(call, store, conditional.required(call.params))
+    if match is not None:
+        return replace(call, params=(), id=match.id, body={**sent, "id": sent.get("id", match.id)})
+    call.grant.require("c", call.type)
+    if "id" not in sent:
+        return replace(call, params=(), interaction="create")
+    held = await store.read(call.type, str(sent["id"]), "u")
+    if held is not None and not held.deleted:
+        raise Conflict(
+            f"The condition matches nothing, but {call.type}/{held.id} exists; send its address, or no id",
+            expression=(f"{call.type}.id",),
+            details_code="exists",
+        )
+    return replace(call, params=(), id=str(sent["id"]))
