@@ -10,6 +10,12 @@ import msgspec
 MAX_DEPTH: Final = 100
 _decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
 _encoder: Final = msgspec.json.Encoder(decimal_format="number")
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_MARK: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
+_SEARCHED: Final = 1 << 20
+"""How far the place where the depth is exceeded is looked for."""
 # Every key is followed by `"` and `:`, so this finds at least as many as there are keys.
 _KEY_END: Final = re.compile(rb'"[ \t\r\n]*:')
 encode: Final = _encoder.encode
@@ -26,13 +32,16 @@ class JsonFault(ValueError):
 
 def decode(raw: bytes) -> Any:
     """The JSON value in `raw`, numbers with a fraction or exponent as Decimal. Raises JsonFault."""
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH:
-        _check_depth(raw)
     try:
         value = _decoder.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise _explain(raw) from None
-    if len(_KEY_END.findall(raw)) != _count_keys(value):
+    except RecursionError:
+        raise _too_deep(raw) from None
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_too_deep(raw):
+        raise _too_deep(raw)
+    keys = len(_KEY_END.findall(raw))
+    if keys and keys != _count_keys(value):
         _check_duplicates(raw)
     return value
 
@@ -45,16 +54,29 @@ def _count_keys(value: Any) -> int:
     return 0
 
 
-def _check_depth(raw: bytes) -> None:
-    depth = 0
-    for match in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', raw, re.DOTALL):
+def _is_too_deep(raw: bytes) -> bool:
+    """Whether brackets are left of valid JSON when those of the innermost level are taken away MAX_DEPTH times.
+
+    Millions of brackets cost a scan for each level that there is, and no step of Python's for each bracket.
+    """
+    brackets = _STRING.sub(b"", raw).translate(_ONE_KIND, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
+
+
+def _too_deep(raw: bytes) -> JsonFault:
+    depth, position = 0, None
+    for match in _MARK.finditer(raw[:_SEARCHED]):
         mark = match.group()
-        if mark in (b"{", b"["):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise JsonFault(f"The JSON is nested deeper than {MAX_DEPTH} levels", match.start())
-        elif mark in (b"}", b"]"):
-            depth -= 1
+        depth += (mark in (b"{", b"[")) - (mark in (b"}", b"]"))
+        if depth > MAX_DEPTH:
+            position = match.start()
+            break
+    where = "" if position is None else f" (byte {position})"
+    return JsonFault(f"The JSON is nested deeper than {MAX_DEPTH} levels{where}", position)
 
 
 def _check_duplicates(raw: bytes) -> None:
@@ -86,6 +108,8 @@ def _explain(raw: bytes) -> JsonFault:
         )
     except JsonFault as fault:
         return fault
+    except RecursionError:
+        return _too_deep(raw)
     return JsonFault("The body has a lone surrogate escape; write the character in UTF-8 or as a pair of escapes")
 
 
