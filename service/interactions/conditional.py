@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Final, TypeAlias, TypeVar
-from urllib.parse import urlencode
 
 from schemas import tokens
 from schemas.registry import REGISTRY
@@ -17,7 +16,6 @@ T = TypeVar("T")
 Criteria: TypeAlias = tuple[tuple[str, str], ...]
 """Search parameters, decoded, in order."""
 _NO_CRITERION: Final = ("_count", "_sort", "_format", "_pretty", "_summary", "_elements")
-_READABLE: Final = ":/|,$"
 _HOLD: Final = (
     "insert into conditional_key (tenant_id, type_id, key, taken)"
     " select $1, t, k, $4 from unnest($2::smallint[], $3::bigint[]) as wanted (t, k) order by t, k"
@@ -43,13 +41,11 @@ async def match(call: Call, store: Store, wanted: Criteria) -> Stored | None:
     found = await find(call, store, call.type, wanted, "s", 2)
     if len(found) > 1:
         raise PreconditionFailed(
-            f"The condition '{urlencode(wanted, safe=_READABLE)}' matches more than one {call.type}; make it name exactly one",
+            f"The condition matches more than one {call.type}; make it name exactly one",
             code="multiple-matches",
             details_code="multiple-matches",
         )
-    if not found:
-        return None
-    return await store.read(call.type, found[0].id)
+    return found[0].stored if found else None
 
 
 async def alone(call: Call, store: Store, wanted: Criteria, act: Callable[[], Awaitable[T]]) -> T:

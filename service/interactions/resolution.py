@@ -66,7 +66,9 @@ async def _match(call: Call, store: Store, text: str) -> str | Issue:
         return refusal.issues[0]
     if match is not None:
         return f"{type_name}/{match.id}"
-    sentence = f"The conditional reference {text} finds nothing"
+    sentence = (
+        f"This conditional reference finds no {type_name}; create it first, or in this transaction under a fullUrl"
+    )
     return error("not-found", sentence, details_code="reference-unresolved")
 
 
@@ -91,7 +93,7 @@ class _Links:
         if self.root is not None and f"{self.root}/{text}" in self.places:
             return self.places[f"{self.root}/{text}"]
         if text.startswith(("urn:uuid:", "urn:oid:")):
-            sentence = f"{text} is the fullUrl of no entry of this Bundle"
+            sentence = "This is the fullUrl of no entry of the Bundle"
             self._refuse(error("not-found", sentence, details_code="reference-unresolved"), where)
         return text
 
