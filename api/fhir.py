@@ -35,6 +35,7 @@ Headers = list[tuple[bytes, bytes]]
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:\-]{1,64}")
 _GZIP_FROM: Final = 1024
+_PASSED_BY: Final = 1 << 26
 _COMMON: Final[Headers] = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"private, no-cache")]
 _UNKNOWN: Final = Route("unknown")
 
@@ -91,8 +92,9 @@ class FhirApi:
             return capabilities.reply(base, params)
         method: str = scope["method"]
         body, media_type = b"", ""
+        token = _token(headers)
         if method in ("POST", "PUT", "PATCH", "DELETE"):
-            body = await _body(receive, headers, self._limit)
+            body = await _body(receive, headers, self._limit if token else 0)
             is_search = found.interaction.startswith("search") or found.interaction == "everything"
             if body:
                 media_type = negotiation.media_type(headers.get("content-type"), method, is_search)
@@ -109,7 +111,7 @@ class FhirApi:
                 query=query,
                 body=body,
                 media_type=media_type,
-                token=_token(headers),
+                token=token,
                 conditions=negotiation.conditions(headers),
                 prefer=negotiation.prefer(headers.get("prefer")),
                 idempotency_key=_idempotency_key(headers),
@@ -181,10 +183,14 @@ def _idempotency_key(headers: dict[str, str]) -> str | None:
 
 
 async def _body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
+    """The whole body, of at most `limit` bytes; with a limit of 0 it is read past, for a caller who is refused anyway."""
     if headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMediaType("Content-Encoding is not read on requests; send the body as it is")
     length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > limit:
+    if not limit or (length.isdecimal() and int(length) > limit):
+        await _pass_by(receive, headers)
+        if not limit:
+            return b""
         raise _too_large(limit)
     message = await receive()
     if not message.get("more_body"):
@@ -200,8 +206,22 @@ async def _body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limit:
+            await _pass_by(receive, headers)
             raise _too_large(limit)
     return b"".join(chunks)
+
+
+async def _pass_by(receive: Receive, headers: dict[str, str]) -> None:
+    """Let the client send the rest, to a point: who is cut off while sending never reads the answer.
+
+    Who asked first, by Expect: 100-continue, is answered at once.
+    """
+    size = 0
+    while headers.get("expect") is None and size < _PASSED_BY:
+        message = await receive()
+        size += len(message.get("body", b""))
+        if not message.get("more_body"):
+            return
 
 
 def _too_large(limit: int) -> PayloadTooLarge:

@@ -11,6 +11,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from api.protocol import Http
 from service.settings import PREFIX, Settings
 
 DRAIN_SECONDS: Final = 30
@@ -32,7 +33,7 @@ def serve(settings: Settings, database_url: str, ready: Callable[[], None]) -> N
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=Http,
         lifespan="on",
         log_config=None,
         access_log=False,  # api's middleware logs each request with what was done
@@ -81,6 +82,12 @@ class _Workers(Multiprocess):
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
         super().__init__(config, sockets)
         self._ready = ready
+
+    def terminate_all(self) -> None:
+        """The parent's end of the listening socket goes first: else the system accepts connections that nobody serves."""
+        for each in self.sockets:
+            each.close()
+        super().terminate_all()
 
     def init_processes(self) -> None:
         super().init_processes()

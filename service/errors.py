@@ -5,7 +5,7 @@ HearthError
 ├── Unauthorized 401        ├── Conflict 409             ├── UnsupportedMediaType 415  └── Unavailable 503
 ├── Forbidden 403           ├── Gone 410                 ├── Unprocessable 422
 ├── NotFound 404            ├── PreconditionFailed 412   └── PreconditionRequired 428
-└── MethodNotAllowed 405
+└── MethodNotAllowed 405    └── HeadTooLarge 431
 https://hl7.org/fhir/R4/http.html#Status-Codes
 """
 
@@ -151,6 +151,14 @@ class TooManyRequests(HearthError):
     status = 429
     default_code = "throttled"
     details_code = "too-many-requests"
+
+
+class HeadTooLarge(HearthError):
+    """The request line and headers are too long."""
+
+    status = 431
+    default_code = "too-long"
+    details_code = "head-too-large"
 
 
 class Unavailable(HearthError):

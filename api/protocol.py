@@ -1,0 +1,91 @@
+"""HTTP/1.1 as uvicorn speaks it, with a bound on a request's head, refusals in FHIR's words, and an end without cuts.
+
+https://www.rfc-editor.org/rfc/rfc9112
+"""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from httptools import HttpParserError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.outcomes import refusal_body
+from service.errors import BadRequest, HeadTooLarge, HearthError
+
+HEAD_BYTES: Final = 65_536
+"""The most that request line and headers may have together; without a bound one request could fill the memory."""
+GRACE_SECONDS: Final = 0.5
+"""How long an idle connection stays open after SIGTERM, for a request that is on its way."""
+
+
+class Http(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._head = 0
+        self._is_reading_head = False
+        self._is_leaving = False
+        self._refusal: HearthError | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; a head that has no end is refused before it is whole."""
+        if self._refusal is not None:
+            return  # the connection is closing
+        super().data_received(data)
+        if self._is_reading_head:
+            self._head += len(data)
+            if self._head > HEAD_BYTES and self._refusal is None:
+                self._refusal = _too_large()
+                self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        """A request starts."""
+        self._head, self._is_reading_head = 0, True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: the application is called."""
+        self._is_reading_head = False
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > HEAD_BYTES:
+            self._refusal = _too_large()
+            raise HttpParserError  # uvicorn then answers by send_400_response
+        super().on_headers_complete()
+        if self._is_leaving:
+            self.cycle.keep_alive = False
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; `msg` is uvicorn's own sentence."""
+        self._refusal = self._refusal or BadRequest(
+            "This is not HTTP/1.1: the request line, a header or the framing of the body cannot be read",
+            code="structure",
+            details_code="http-malformed",
+        )
+        body = refusal_body(self._refusal)
+        status = HTTPStatus(self._refusal.status)
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/fhir+json; charset=utf-8\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def shutdown(self) -> None:
+        """End with the request under way, or, where there is none, after the grace for one that is on its way.
+
+        uvicorn closes idle connections at once, and so resets the one whose request arrives in that moment.
+        """
+        self._is_leaving = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        self.loop.call_later(GRACE_SECONDS, self._leave)
+
+    def _leave(self) -> None:
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and not self.transport.is_closing():
+            self.transport.close()
+
+
+def _too_large() -> HeadTooLarge:
+    return HeadTooLarge(f"The request line and headers are longer than {HEAD_BYTES:,} bytes, the most that is read")
