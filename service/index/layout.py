@@ -32,7 +32,7 @@ HOT: Final[dict[str, Hot]] = {
     "ServiceRequest": Hot(k2="status", d0="authored"),
     "Communication": Hot(k2="status", d0="sent"),
     "CommunicationRequest": Hot(k2="status", d0="authored"),
-    "Condition": Hot(k1="code", d0="onset-date"),
+    "Condition": Hot(d0="onset-date"),
     "Encounter": Hot(k2="status", d0="date"),
     "Appointment": Hot(k2="status", d0="date"),
     "DocumentReference": Hot(k2="status", d0="date"),
@@ -45,8 +45,8 @@ HOT: Final[dict[str, Hot]] = {
     "List": Hot(k2="status", d0="date"),
     "Media": Hot(k2="status", d0="created"),
     "MeasureReport": Hot(k2="status", d0="date"),
-    "DetectedIssue": Hot(k1="code", d0="identified"),
-    "Basic": Hot(k1="code", d0="created"),
+    "DetectedIssue": Hot(d0="identified"),
+    "Basic": Hot(d0="created"),
 }
 NONE: Final = Hot()
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import Any, Final
 
 from schemas import dates, ids, references, tokens
@@ -15,6 +16,11 @@ from service.index import layout, values
 JsonObject = dict[str, Any]
 WORD_START: Final = "\x1e"
 WORD_PARAM: Final = "\x1f"
+"""Stands between the parameter and the text beside a code, folded, in `words`."""
+WORD_CODE: Final = "\x1d"
+"""Stands between the parameter and a code, identifier value or URL as it is, in `words`: for _sort and :below."""
+FURTHER: Final = -(1 << 63)
+"""The sign bit of `present`: the parameter in k1 has further codes, which are in `sel`."""
 SOME_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Stands where a row is made of everything but its time."""
 
@@ -135,6 +141,9 @@ def _token(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
     column = "ident" if param.code == "identifier" else column
     selective = layout.is_selective(param)
     has_words = datatype in ("CodeableConcept", "Coding", "Identifier")
+    # Closed codes sort by rank; the others by what is kept here.
+    is_open = param.codes is None and datatype not in ("boolean", "dateTime")
+    code_mark = f"{WORD_START}{param.id}{WORD_CODE}"
 
     def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
         for value in follow(resource, steps):
@@ -145,6 +154,10 @@ def _token(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
                     setattr(row, column, made)
                 else:
                     (row.sel if selective and single else row.flt).append(made)
+                    if column == "k1" and single and not text.startswith("*|"):
+                        row.present |= FURTHER
+                if is_open and text.startswith("*|"):
+                    row.words = f"{row.words or ''}{code_mark}{text[2:]}"
             if has_words:
                 for words in values.words(value, datatype):
                     row.words = f"{row.words or ''}{WORD_START}{param.id}{WORD_PARAM}{values.fold(words)}"
@@ -170,6 +183,7 @@ def _reference(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
                 row.present |= bit
                 for text in _canonical(value):
                     keep(row, tokens.token(target.tenant_id, type_id, param.id, text))
+                row.words = f"{row.words or ''}{WORD_START}{param.id}{WORD_CODE}{value}"
                 continue
             written = value.get("reference", "")
             literal = references.literal(written) if written else None
@@ -209,11 +223,12 @@ def _date(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
     bit, steps, datatype = 1 << param.bit, path.steps, path.datatype
     hot = layout.hot(type_name)
     shared = _attachments(type_name, path)
+    shared_bits = _bits(shared)
 
     def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
         for value, codes in _with_codes(resource, steps, shared, target):
             for lo, hi in values.intervals(value, datatype):
-                row.present |= bit
+                row.present |= bit | shared_bits if codes else bit
                 if hot.d0 == param.code and row.d1 is None:
                     row.d0, row.d1 = lo, hi
                 elif hot.d2 == param.code and row.d2 is None:
@@ -228,11 +243,12 @@ def _date(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
 def _number(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
     type_id, bit, steps, datatype = REGISTRY.types[type_name].id, 1 << param.bit, path.steps, path.datatype
     shared = _attachments(type_name, path)
+    shared_bits = _bits(shared)
 
     def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
         for value, codes in _with_codes(resource, steps, shared, target):
             for low, high, units in values.numbers(value, datatype):
-                row.present |= bit
+                row.present |= bit | shared_bits if codes else bit
                 made = [tokens.token(target.tenant_id, type_id, param.id, text) for text in units]
                 row.ranges.append((param.id, low, high, made + codes))
 
@@ -242,11 +258,12 @@ def _number(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
 def _string(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
     bit, steps, datatype = 1 << param.bit, path.steps, path.datatype
     shared = _attachments(type_name, path)
+    shared_bits = _bits(shared)
 
     def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
         for value, codes in _with_codes(resource, steps, shared, target):
             for text in values.strings(value, datatype):
-                row.present |= bit
+                row.present |= bit | shared_bits if codes else bit
                 row.strings.append((param.id, values.fold(text), text, codes))
 
     return collect
@@ -260,7 +277,9 @@ def _uri(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
         for value in follow(resource, steps):
             row.present |= bit
             if in_row:
-                row.flt.append(tokens.token(target.tenant_id, type_id, param.id, f"url:{value}"))
+                for text in _canonical(value):
+                    row.flt.append(tokens.token(target.tenant_id, type_id, param.id, text))
+                row.words = f"{row.words or ''}{WORD_START}{param.id}{WORD_CODE}{value}"
             else:
                 row.strings.append((param.id, value, value, []))
 
@@ -273,14 +292,20 @@ class _Shared:
 
     param_id: int
     type_id: int
+    bit: int
     focus: tuple[Step, ...]
     first: tuple[SearchPath, ...]
+
+
+def _bits(shared: tuple[_Shared, ...]) -> int:
+    """The presence bits of the composites that ride here."""
+    return reduce(or_, (1 << each.bit for each in shared), 0)
 
 
 def _attachments(type_name: str, path: SearchPath) -> tuple[_Shared, ...]:
     definition = REGISTRY.types[type_name]
     return tuple(
-        _Shared(param.id, definition.id, focus, param.components[0].paths)
+        _Shared(param.id, definition.id, param.bit, focus, param.components[0].paths)
         for param in definition.search.values()
         if param.kind == "composite" and carrier(type_name, param) is not None
         for focus in param.foci
@@ -295,6 +320,8 @@ def carrier(type_name: str, composite: SearchParam) -> str | None:
         return None
     wanted = {focus + path.steps for focus in composite.foci for path in composite.components[1].paths}
     for param in REGISTRY.types[type_name].search.values():
+        if layout.combined(type_name, param.code) is not None:
+            continue
         if param.kind in ("quantity", "date", "string", "number") and wanted & {path.steps for path in param.paths}:
             return param.code
     return None

@@ -111,10 +111,14 @@ def intervals(value: Any, datatype: str) -> Iterator[dates.Interval]:
         if "start" in value or "end" in value:
             yield dates.period(value.get("start"), value.get("end"))
     elif datatype == "Timing":
-        bounds = value.get("repeat", {}).get("boundsPeriod")
-        if bounds:
-            yield dates.period(bounds.get("start"), bounds.get("end"))
-        yield from (dates.interval(event) for event in value.get("event", ()) if event)
+        # Of a schedule only the outer limits count.
+        repeat = value.get("repeat", {})
+        bounds = repeat.get("boundsPeriod", {})
+        spans = [dates.interval(event) for event in value.get("event", ()) if event]
+        if "start" in bounds or "end" in bounds:
+            spans.append(dates.period(bounds.get("start"), bounds.get("end")))
+        if spans:
+            yield dates.Interval(min(span.lo for span in spans), max(span.hi for span in spans))
 
 
 def numbers(value: Any, datatype: str) -> Iterator[tuple[Decimal, Decimal, tuple[str, ...]]]:

@@ -1,0 +1,144 @@
+"""How a search is driven: which test leads to the rows, in which order they come, and in how many arms.
+
+One test drives and all others filter. A driver whose index continues with the date yields rows in order, so that a page costs
+what it shows; every other driver gathers its matches first and sorts them, behind a fence that keeps PostgreSQL from walking an
+ordered index in the hope of a match. Values that sit in two columns (the first code in k1, further ones in sel) or a comma list
+on an ordered index become one arm each, disjoint, so that every arm stays ordered.
+
+Without `_sort` the order is: newest clinical date first where the type has one and something narrows the search; oldest
+change first for `_lastUpdated` alone, as a client that follows changes wants it; else newest id first.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from service.index import layout
+from service.search.query import (
+    AllOf,
+    AnyOf,
+    Chain,
+    Has,
+    HotDate,
+    Identity,
+    Listed,
+    Negated,
+    Place,
+    Range,
+    Sort,
+    String,
+    Test,
+    Typed,
+    Updated,
+)
+
+ORDERED: Final[dict[str, frozenset[str]]] = {
+    "Observation": frozenset(("k1",)),
+    "QuestionnaireResponse": frozenset(("k1",)),
+    "Task": frozenset(("k2",)),
+    "CarePlan": frozenset(("k2",)),
+    "Goal": frozenset(("k2",)),
+}
+"""The hot columns of each type that an index leads with and continues with (d0, id)."""
+INDEXED: Final[dict[str, frozenset[str]]] = {**ORDERED, "Task": frozenset(("k1", "k2"))}
+"""The hot columns that an index finds at all; in other types they only filter."""
+MOST_ARMS: Final = 8
+_RANKS: Final = {"ident": 1, "patient": 3, "sel": 5, "k1": 6, "k2": 7}
+
+
+class Arm(NamedTuple):
+    """A part of the matches, disjoint from the other parts. `ordered`: the driver's index yields them in order."""
+
+    tests: tuple[Test, ...]
+    ordered: bool
+
+
+def rank(test: Test, type_name: str) -> int | None:
+    """How good a driver the test is, 0 the best; None when no index answers it."""
+    match test:
+        case Identity():
+            return 0
+        case Place(column="k1" | "k2" as column):
+            return _RANKS[column] if column in INDEXED.get(type_name, ()) else None
+        case Place(column=column):
+            return _RANKS.get(column)
+        case Listed():
+            return 2
+        case Chain(column="patient") | Has():
+            return 4
+        case Chain():
+            return 5
+        case String(how=how):
+            return 8 if how != "contains" else 10
+        case Range(prefix=prefix):
+            return 9 if prefix in ("eq", "ap") else 10 if prefix != "ne" else None
+        case HotDate(prefix=prefix):
+            return 11 if type_name == "AuditEvent" and prefix != "ne" else None
+        case Updated():
+            return 12
+        case AllOf(tests=tests):
+            return min((found for each in tests if (found := rank(each, type_name)) is not None), default=None)
+        case AnyOf(tests=tests):
+            ranks = [found for each in tests if (found := rank(each, type_name)) is not None]
+            if not tests or len(ranks) < len(tests):
+                return None
+            # What an identifier shares between its column and sel are few rows in both.
+            return 1 if 1 in ranks else max(ranks)
+    return None
+
+
+def default_order(typed: Typed) -> tuple[Sort, ...]:
+    """The order of a search that asks for none."""
+    ranks = [found for test in typed.tests if (found := rank(test, typed.type)) is not None]
+    dated = layout.hot(typed.type).d0
+    if dated is not None and (typed.type == "AuditEvent" or (ranks and 0 < min(ranks) < 12)):
+        return (Sort(dated, "d0", True),)
+    if ranks and min(ranks) == 12:
+        return (Sort("_lastUpdated", "updated", False),)
+    return (Sort("_id", "id", True),)
+
+
+def arms(typed: Typed, sorts: Sequence[Sort]) -> tuple[Arm, ...]:
+    """The arms of one type's search in this order."""
+    ranked = [(found, at) for at, test in enumerate(typed.tests) if (found := rank(test, typed.type)) is not None]
+    by_date = len(sorts) == 1 and sorts[0].by == "d0" and sorts[0].descending
+    if not ranked:
+        return (Arm(typed.tests, sorts[0].by in ("id", "updated") or (by_date and typed.type == "AuditEvent")),)
+    best, at = min(ranked)
+    if best >= 11:
+        return (Arm(typed.tests, sorts[0].by == "updated" or (by_date and best == 11)),)
+    if not by_date:
+        return (Arm(typed.tests, False),)
+    rest = (*typed.tests[:at], *typed.tests[at + 1 :])
+    return tuple(_split(typed, typed.tests[at], rest))
+
+
+def _split(typed: Typed, driver: Test, rest: tuple[Test, ...]) -> list[Arm]:
+    """An arm for each alternative of the driver, when an ordered index answers one of them."""
+    found = _alternatives(typed.type, driver)
+    if not any(_is_ordered(typed.type, each) for each in found):
+        return [Arm((driver, *rest), False)]
+    # Values of one column exclude each other by themselves; a row can be in several columns.
+    return [
+        Arm((each, *_others(found[:at], each), *rest), _is_ordered(typed.type, each)) for at, each in enumerate(found)
+    ]
+
+
+def _others(before: Sequence[Test], test: Test) -> list[Test]:
+    column = test.column if isinstance(test, Place) else None
+    return [Negated(each) for each in before if not (isinstance(each, Place) and each.column == column)]
+
+
+def _alternatives(type_name: str, test: Test) -> list[Test]:
+    if isinstance(test, AnyOf):
+        return [each for inner in test.tests for each in _alternatives(type_name, inner)]
+    if isinstance(test, Place) and test.column in ORDERED.get(type_name, ()) and 1 < test.size <= MOST_ARMS:
+        return [test._replace(at=at + 1) for at in range(test.size)]
+    return [test]
+
+
+def _is_ordered(type_name: str, test: Test) -> bool:
+    if not isinstance(test, Place):
+        return False
+    if test.column == "patient":
+        return layout.hot(type_name).d0 is not None
+    return test.column in ORDERED.get(type_name, ()) and (test.size == 1 or test.at > 0)
