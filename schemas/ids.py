@@ -4,6 +4,8 @@ import os
 import re
 import time
 import uuid
+from functools import lru_cache
+from hashlib import sha1
 from typing import Final
 
 _LEGAL: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
@@ -29,8 +31,10 @@ def new(now: float | None = None) -> uuid.UUID:
     return uuid.UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
 
 
+@lru_cache(maxsize=16384)
 def key(tenant_id: int, type_name: str, text: str) -> uuid.UUID:
     """The storage key of a resource id: itself where it is a UUID, else a name-based UUID of tenant, type and id."""
     if is_uuid(text):
         return uuid.UUID(text)
-    return uuid.uuid5(_FOREIGN, f"{tenant_id}|{type_name}|{text}")
+    digest = sha1(_FOREIGN.bytes + f"{tenant_id}|{type_name}|{text}".encode(), usedforsecurity=False).digest()
+    return uuid.UUID(bytes=digest[:16], version=5)

@@ -120,7 +120,7 @@ class Store:
 
     def resource(self, stored: Stored) -> JsonObject:
         """The parsed JSON of a version that is not a deletion."""
-        parsed: JsonObject = json.decode(self.json(stored))
+        parsed: JsonObject = json.parse(self.json(stored))
         return parsed
 
     def _visible(self, letter: str, type_name: str, binder: Binder, alias: str = "r") -> str:
