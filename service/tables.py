@@ -34,16 +34,6 @@ def _time(name: str, **options: object) -> Column[object]:
     return Column(name, DateTime(timezone=True), **options)  # type: ignore[arg-type]  # SQLAlchemy's overloads
 
 
-PARTITIONS: Final[dict[str, tuple[str, ...]]] = {
-    "resource_observation": ("Observation",),
-    "resource_task": ("Task",),
-    "resource_response": ("QuestionnaireResponse",),
-    "resource_plan": ("CarePlan", "Goal"),
-    "resource_patient": ("Patient",),
-    "resource_audit": ("AuditEvent",),
-}
-"""Which types have a partition of their own; every other type lives in `resource_other`."""
-
 resource: Final = Table(
     "resource",
     metadata,

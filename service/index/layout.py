@@ -9,7 +9,17 @@ from functools import lru_cache
 from typing import Final
 
 from schemas.registry import REGISTRY, SearchParam
-from service.tables import PARTITIONS
+
+
+PARTITIONS: Final[dict[str, tuple[str, ...]]] = {
+    "resource_observation": ("Observation",),
+    "resource_task": ("Task",),
+    "resource_response": ("QuestionnaireResponse",),
+    "resource_plan": ("CarePlan", "Goal"),
+    "resource_patient": ("Patient",),
+    "resource_audit": ("AuditEvent",),
+}
+"""Which types have a partition of their own; every other type lives in `resource_other`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from schemas.registry import REGISTRY
 from schemas.tokens import reference_sql
-from service.index.layout import partition
+from service.index.layout import PARTITIONS, partition
 from service.search.query import (
     AllOf,
     Always,
@@ -30,7 +30,6 @@ from service.search.query import (
     Words,
 )
 from service.search.string import INDEXED
-from service.tables import PARTITIONS
 
 Visible = Callable[[str, str, str], str]
 """(letter of cruds, type, alias) -> the SQL condition under which the caller may see that row."""
