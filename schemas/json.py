@@ -8,8 +8,32 @@ from typing import Any, Final
 import msgspec
 
 MAX_DEPTH: Final = 100
-_decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
-_encoder: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+class Spelled(Decimal):
+    """A number written otherwise than str() would write it, such as 1.50E2 or 0.0000001; `text` goes out as it came in."""
+
+    __slots__ = ("text",)
+    text: str
+
+
+def _number(text: str) -> Decimal:
+    value = Decimal(text)
+    if str(value) == text:
+        return value
+    spelled = Spelled(value)
+    spelled.text = text
+    return spelled
+
+
+def _spelling(value: Any) -> msgspec.Raw:
+    if isinstance(value, Spelled):
+        return msgspec.Raw(value.text.encode())
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+_decoder: Final = msgspec.json.Decoder(float_hook=_number)
+_encoder: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_spelling)
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _MARK: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -18,6 +42,7 @@ _SEARCHED: Final = 1 << 20
 """How far the place where the depth is exceeded is looked for."""
 # Every key is followed by `"` and `:`, so this finds at least as many as there are keys.
 _KEY_END: Final = re.compile(rb'"[ \t\r\n]*:')
+_TOO_LARGE: Final = "A number has more digits, or a larger exponent, than any number of FHIR"
 encode: Final = _encoder.encode
 
 
@@ -38,6 +63,8 @@ def decode(raw: bytes) -> Any:
         raise _explain(raw) from None
     except RecursionError:
         raise _too_deep(raw) from None
+    except (ValueError, ArithmeticError):
+        raise JsonFault(_TOO_LARGE) from None
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_too_deep(raw):
         raise _too_deep(raw)
     # Compact JSON without needless escapes reads back as it was sent, which a double key would not.
@@ -114,12 +141,15 @@ def _explain(raw: bytes) -> JsonFault:
     except stdlib.JSONDecodeError as fault:
         position = len(text[: fault.pos].encode())
         return JsonFault(
-            f"The body is not JSON: {fault.msg} at line {fault.lineno}, column {fault.colno} (byte {position})", position
+            f"The body is not JSON: {fault.msg} at line {fault.lineno}, column {fault.colno} (byte {position})",
+            position,
         )
     except JsonFault as fault:
         return fault
     except RecursionError:
         return _too_deep(raw)
+    except ValueError:
+        return JsonFault(_TOO_LARGE)
     return JsonFault("The body has a lone surrogate escape; write the character in UTF-8 or as a pair of escapes")
 
 

@@ -12,6 +12,9 @@ from schemas.validation.faults import OK, Check, Fault, Faults, wrong_shape
 from schemas.validation.narrative import narrative_fault
 
 MAX_STRING: Final = 1024 * 1024
+MAX_DIGITS: Final = 1000
+"""Of a decimal, on each side of the point; R4 asks for 18, and what compares numbers has an end somewhere."""
+_MAX_BITS: Final = (10**MAX_DIGITS).bit_length()
 MAX_LISTED: Final = 20
 """Codes of a longer list are not all named in a fault."""
 
@@ -93,9 +96,19 @@ def _whole(lowest: int, advice: str) -> Check:
 
 
 def _decimal(value: Any) -> Faults:
-    if type(value) is int or (isinstance(value, Decimal) and value.is_finite()):
-        return OK
-    return wrong_shape(value, "a number")
+    if type(value) is int:
+        fits = value.bit_length() <= _MAX_BITS
+    elif isinstance(value, Decimal) and value.is_finite():
+        fits = value.adjusted() < MAX_DIGITS and _places(value) <= MAX_DIGITS
+    else:
+        return wrong_shape(value, "a number")
+    return (
+        OK if fits else _value_fault("invalid-decimal", f"Use at most {MAX_DIGITS:,} digits on each side of the point")
+    )
+
+
+def _places(value: Decimal) -> int:
+    return -int(value.as_tuple().exponent)
 
 
 def _base64(value: Any) -> Faults:

@@ -39,3 +39,16 @@ def test_keeps_every_digit() -> None:
     raw = b'{"a":0.010,"b":12345678901234567.890,"c":1.0}'
     assert json.decode(raw)["a"] == Decimal("0.010")
     assert json.encode(json.decode(raw)) == raw
+
+
+@pytest.mark.parametrize("number", [b"1.50E2", b"0.0000001", b"1e2", b"1E-7", b"-0.0", b"0e5", b"100000000000000000000.0"])
+def test_keeps_the_spelling_of_a_number(number: bytes) -> None:
+    raw = b'{"a":' + number + b"}"
+    assert json.encode(json.decode(raw)) == raw
+    assert json.decode(raw)["a"] == Decimal(number.decode())
+
+
+@pytest.mark.parametrize("number", [b"1E9999999999999999999", b"9" * 5000, b"-" + b"9" * 5000])
+def test_refuses_a_number_beyond_all_numbers(number: bytes) -> None:
+    with pytest.raises(json.JsonFault, match="more digits"):
+        json.decode(b'{"a":' + number + b"}")
