@@ -10,7 +10,6 @@ from typing import Final
 
 from schemas.registry import REGISTRY, SearchParam
 
-
 PARTITIONS: Final[dict[str, tuple[str, ...]]] = {
     "resource_observation": ("Observation",),
     "resource_task": ("Task",),
