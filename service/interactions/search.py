@@ -4,6 +4,7 @@ One statement answers a page, includes too; `_total=accurate` asks a second one.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from schemas import ids
@@ -47,7 +48,9 @@ async def search_system(call: Call, store: Store) -> Reply:
     for name in types:
         call.grant.require(_LETTER, name)
     query = _parsed(call, store, rest, types)
-    return await _answered(call, store, query, call.base)
+    # Without it the links would lead to pages of all types.
+    named = tuple(each for each in call.params if each[0] == "_type")
+    return await _answered(call, store, replace(query, asked=named + query.asked), call.base)
 
 
 async def search_compartment(call: Call, store: Store) -> Reply:

@@ -1,0 +1,16 @@
+"""The links of a search over several types. https://hl7.org/fhir/R4/http.html#search"""
+
+import httpx
+
+
+async def test_the_next_page_of_a_search_by_type_has_those_types_only(api: httpx.AsyncClient) -> None:
+    for name in ("Patient", "Practitioner", "Location"):
+        for _ in range(2):
+            (await api.post(name, json={"resourceType": name})).raise_for_status()
+    url: str | None = f"{api.base_url}?_type=Patient,Location&_count=1"
+    seen = []
+    while url is not None:
+        bundle = (await api.get(url)).raise_for_status().json()
+        seen += [entry["resource"]["resourceType"] for entry in bundle["entry"]]
+        url = next((link["url"] for link in bundle["link"] if link["relation"] == "next"), None)
+    assert sorted(seen) == ["Location"] * 2 + ["Patient"] * 2
