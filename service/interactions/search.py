@@ -137,7 +137,7 @@ async def everything(call: Call, store: Store) -> Reply:
     rows = await _record(call, store, asked, place)
     if place is None and not (rows and rows[0]["id"] == store.key("Patient", call.id)):
         await _require_patient(store, call.id)
-    more, rows = len(rows) > asked.count, rows[: asked.count]
+    more, rows = len(rows) > asked.size, rows[: asked.size]
     links = [("self", bundle.link(path, call.params))]
     if more:
         cursor = store.pages.sign(record.packed(rows[-1]), binding, call)
@@ -150,7 +150,7 @@ async def everything(call: Call, store: Store) -> Reply:
 async def _record(call: Call, store: Store, asked: record.Asked, place: record.Place | None) -> list[Any]:
     bounds = (asked.start is not None, asked.end is not None, asked.since is not None)
     part = 0 if place is None else place.part
-    shape = record.Shape(asked.types, *bounds, part, place is not None, rows_for(asked.count + 1))
+    shape = record.Shape(asked.types, *bounds, part, place is not None, rows_for(asked.size + 1))
     given = () if place is None else place.values
     values = record.values(call.tenant_id, call.id or "", asked)
     statement = STATEMENTS.get(record.page, shape, len(values) + len(given), call.grant, call.tenant_id)

@@ -34,7 +34,7 @@ class Asked(NamedTuple):
     start: datetime | None = None
     end: datetime | None = None
     since: datetime | None = None
-    count: int = 0
+    size: int = 0
     cursor: str | None = None
 
 
@@ -58,7 +58,7 @@ def types() -> tuple[str, ...]:
 
 def read(params: Sequence[tuple[str, str]], limits: Limits, strict: bool) -> Asked:
     """The parameters as sent. Raises Malformed."""
-    asked = Asked(types(), count=limits.most)
+    asked = Asked(types(), size=limits.most)
     for name, value in params:
         try:
             asked = _read(asked, name, value, limits)
@@ -80,9 +80,9 @@ def _read(asked: Asked, name: str, value: str, limits: Limits) -> Asked:
     if name == "_cursor":
         return asked._replace(cursor=value)
     if name == "_count":
-        if not (value.isascii() and value.isdigit() and 0 < int(value[:9])):
+        if not (value.isascii() and value.isdigit() and int(value[:9]) > 0):
             raise Malformed(f"_count is a number from 1 to {limits.most}, not {value[:40]!r}")
-        return asked._replace(count=min(int(value[:9]), limits.most))
+        return asked._replace(size=min(int(value[:9]), limits.most))
     if name == "_type":
         named = tuple(dict.fromkeys(each for each in value.split(",") if each))
         for each in named:
