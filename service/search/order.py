@@ -237,7 +237,8 @@ def _pack(kind: str, value: Any) -> str | int:
     if value is None:
         return ""
     if kind == "time":
-        return int((value - _EPOCH) // _TICK)
+        # -infinity, which stands where there is no date, comes back from the driver as a moment without a zone.
+        return int((value.replace(tzinfo=UTC) - _EPOCH) // _TICK)
     return int(value) if kind == "rank" else f"={value}"
 
 
