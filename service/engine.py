@@ -19,6 +19,7 @@ from service.interactions.routes import Route, require_held
 from service.interactions.table import INTERACTIONS
 from service.oauth import token as oauth_token
 from service.search.page import Pages
+from service.search.parse import Limits
 from service.settings import Settings
 from service.spool import Spool
 from service.store import Store, ship
@@ -60,7 +61,11 @@ class Engine:
             share=settings.tenant_concurrency,
             statement_timeout_ms=settings.statement_timeout_ms,
         )
-        self.pages = Pages(settings.secret())
+        self.pages = Pages(
+            settings.secret(),
+            limits=Limits(settings.page_count, settings.page_count_max),
+            include_limit=settings.include_limit,
+        )
         self.spool = Spool(settings.audit_spool_dir, self._ship)
         self._codec: Codec | None = None
         self._tenants: dict[str, int] = {}

@@ -59,7 +59,9 @@ class Settings(BaseSettings):
     page_count: int = Field(
         default=50, ge=1, description="Entries on a page of search results or history, without `_count`"
     )
-    page_count_max: int = Field(default=1000, ge=1, description="The most entries on a page, whatever `_count` asks")
+    page_count_max: int = Field(
+        default=1000, ge=1, le=1000, description="The most entries on a page, whatever `_count` asks"
+    )
     include_limit: int = Field(
         default=1000, ge=1, description="The most resources that `_include` and `_revinclude` add to a page"
     )

@@ -10,12 +10,10 @@ from schemas import dates, ids, json
 from schemas.registry import REGISTRY
 from service.call import Call, Reply
 from service.errors import BadRequest, NotFound
-from service.interactions import body
+from service.interactions import body, replies
 from service.store import Store, Stored, Version
 
-_DEFAULT: Final = 50
-_MOST: Final = 1000
-_KNOWN: Final = ("_since", "_at", "_count", "_cursor", "_format", "_pretty", "_summary", "_elements", "_list")
+_KNOWN: Final = ("_since", "_at", "_count", "_cursor", "_format", "_pretty", "_summary", "_elements")
 _NONE_BELOW: Final = 2**31 - 1
 
 
@@ -71,7 +69,8 @@ async def _wide(call: Call, store: Store, names: Sequence[str]) -> Reply:
 
 def _asked(call: Call, store: Store) -> tuple[datetime, datetime, int, list[str | int]]:
     """(_since, end of _at, _count, cursor). Raises BadRequest for what cannot be read."""
-    since, before, count, cursor = dates.PAST, dates.FUTURE, _DEFAULT, list[str | int]()
+    limits = store.pages.limits
+    since, before, count, cursor = dates.PAST, dates.FUTURE, limits.usual, list[str | int]()
     for name, value in call.params:
         if name not in _KNOWN and call.prefer.strict:
             raise BadRequest(
@@ -83,7 +82,7 @@ def _asked(call: Call, store: Store) -> tuple[datetime, datetime, int, list[str 
             elif name == "_at":
                 since, before = dates.interval(value.removeprefix("eq"))
             elif name == "_count":
-                count = min(int(value), _MOST)
+                count = min(int(value), limits.most)
                 if count < 0:
                     raise ValueError("_count cannot be negative")
         except ValueError as fault:
@@ -121,7 +120,7 @@ def _entry(call: Call, store: Store, version: Stored) -> bytes:
     method, status = _request(version)
     parts = [b'{"fullUrl":', json.encode(f"{call.base}/{name}")]
     if not version.deleted:
-        parts += [b',"resource":', store.json(version)]
+        parts += [b',"resource":', replies.shaped(call, store.json(version))]
     request = {"method": method, "url": version.type if method == "POST" else name}
     response = {"status": status, "etag": f'W/"{version.version}"', "lastModified": dates.instant(version.updated)}
     parts += [b',"request":', json.encode(request), b',"response":', json.encode(response), b"}"]
