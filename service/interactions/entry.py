@@ -142,11 +142,11 @@ def placed(at: int, issue: Issue) -> Issue:
 
 
 def _inside(where: str, text: str) -> str:
-    """`Task.status` stands in the entry's resource; what names no element, such as a parameter, in its request."""
+    """`Task.status` stands in the entry's resource, a parameter such as `Task?status` or `_count` in its request."""
     name, dot, rest = text.partition(".")
-    if dot:
-        return f"{where}.resource.{rest}"
-    return f"{where}.resource" if name[:1].isupper() or name == "resourceType" else f"{where}.request.url"
+    if "?" in text or name.startswith("_"):
+        return f"{where}.request"
+    return f"{where}.resource.{rest}" if dot else f"{where}.resource"
 
 
 def answered(kind: str, answers: Sequence[Answer]) -> Reply:
