@@ -17,7 +17,7 @@ MODIFIERS: Final = ("missing",)
 PREFIXES: Final = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 _PREFIX: Final = re.compile(r"([a-z]{2})(?=[-+\d.])")
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d{1,2})?")
-_LOST_PLUS: Final = re.compile(r"(T.*) (\d\d:\d\d)")
+_LOST_PLUS: Final = re.compile(r"(.*T.*) (\d\d:\d\d)")
 _TICK: Final = timedelta(milliseconds=1)
 
 
