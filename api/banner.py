@@ -1,5 +1,6 @@
 """What `hearth serve --demo` prints when it is ready: addresses, the demo client and one line to paste."""
 
+from pathlib import Path
 from typing import Final
 
 from service.oauth.form import Credentials
@@ -26,7 +27,7 @@ Paste this into another terminal to get a token and read the worksheets:
 
   {paste}
 
-Or play the whole journey:  {hearth} demo
+Or play the whole journey:  {hearth} demo --base {base}
 Ctrl-C stops the server.
 """
 
@@ -37,8 +38,10 @@ def paste(base: str, client: Credentials) -> str:
 
 
 def text(settings: Settings, client: Credentials, hearth: str) -> str:
-    """The whole of it; `hearth` is how this command was called."""
+    """The whole of it; `hearth` is the path by which this command was called."""
     line = paste(settings.base_url, client)
+    called = Path(hearth)
+    hearth = str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else called.name
     return _TEXT.format(
         base=settings.base_url, id=client.client_id, secret=client.client_secret, paste=line, hearth=hearth
     )
