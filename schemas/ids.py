@@ -32,6 +32,11 @@ def new(now: float | None = None) -> uuid.UUID:
 
 
 @lru_cache(maxsize=16384)
+def is_of(made: uuid.UUID, now: float) -> bool:
+    """Whether `new(now)` can have made the id."""
+    return made.version == 7 and made.int >> 80 == int(now * 1000)
+
+
 def key(tenant_id: int, type_name: str, text: str) -> uuid.UUID:
     """The storage key of a resource id: itself where it is a UUID, else a name-based UUID of tenant, type and id."""
     if is_uuid(text):

@@ -39,14 +39,17 @@ def read(type_name: str, visible: str = "true") -> str:
 
 
 @lru_cache(maxsize=512)
-def versions(type_name: str, visible: str = "true", only: str = "") -> str:
-    """$1 tenant, $2 key, then what `only` binds: the versions of a resource whose current version may be seen."""
+def versions(type_name: str, visible: str = "true", only: str = "", past: str = "") -> str:
+    """$1 tenant, $2 key, then what `only` and `past` bind: the versions of a resource whose current version may be seen.
+
+    `past` holds only for versions that are no longer current.
+    """
     seen = f" and exists (select from {partition(type_name)} r where {_of(type_name)} and r.id = $2 and {visible})"
     return (
         f"select version, updated, deleted, enc, content, fid from {partition(type_name)} r"
         f" where {_of(type_name)} and r.id = $2 and {visible}{only}"
         f" union all select version, updated, deleted, enc, content, fid from resource_history r"
-        f" where {_of(type_name)} and r.id = $2{only}{'' if visible == 'true' else seen}"
+        f" where {_of(type_name)} and r.id = $2{only}{past}{'' if visible == 'true' else seen}"
     )
 
 
@@ -55,17 +58,35 @@ def vread(type_name: str, visible: str = "true") -> str:
     return versions(type_name, visible, " and r.version = $3")
 
 
-def history(type_name: str, visible: str = "true") -> str:
-    """$1 tenant, $2 key, $3 since, $4 before, $5 below this version, $6 limit: newest first."""
+def history(type_name: str, visible: str = "true", alive: str = "") -> str:
+    """$1 tenant, $2 key, $3 since, $4 before, $5 below this version, $6 limit: newest first, and whether each created.
+
+    With `alive`, a moment's parameter, only versions that nothing had replaced by then.
+    """
     only = " and r.updated >= $3 and r.updated < $4 and r.version < $5"
-    return f"{versions(type_name, visible, only)} order by version desc limit $6"
+    past = _not_replaced(partition(type_name), alive) if alive else ""
+    found = f"{versions(type_name, visible, only, past)} order by version desc limit $6"
+    of = f"p.type_id = {REGISTRY.types[type_name].id} and p.id = $2"
+    return f"select v.*, {_created(of)} from ({found}) v order by v.version desc"
+
+
+def _created(of: str) -> str:
+    """Whether version `v` made the resource, or made it anew: there was none before it, or that was a deletion."""
+    before = f"p.tenant_id = $1 and {of} and p.version = v.version - 1 and p.deleted"
+    return f"v.version = 1 or exists (select from resource_history p where {before})"
+
+
+def _not_replaced(table: str, alive: str) -> str:
+    """That the version after `r` came later than `alive`, and not just then."""
+    after = f"n.tenant_id = $1 and n.type_id = r.type_id and n.id = r.id and n.version = r.version + 1 and n.updated <= {alive}"
+    return "".join(f" and not exists (select from {name} n where {after})" for name in (table, "resource_history"))
 
 
 @lru_cache(maxsize=256)
-def changes(arms: tuple[tuple[str, str], ...], place: tuple[str, ...] | None, limit: str) -> str:
+def changes(arms: tuple[tuple[str, str], ...], place: tuple[str, ...] | None, limit: str, alive: str = "") -> str:
     """$1 tenant, $2 since, $3 before: the versions of many types' resources, each with what makes it visible, newest first.
 
-    Types that may be seen whole share one arm, so that the whole system costs two index ranges.
+    Types that may be seen whole share one arm, so that the whole system costs two index ranges. `alive` as in `history`.
     """
     behind = (
         ""
@@ -76,14 +97,17 @@ def changes(arms: tuple[tuple[str, str], ...], place: tuple[str, ...] | None, li
         )
     )
     whole = [name for name, visible in arms if visible == "true"]
-    selects = [_changes("resource", whole, "true", behind, limit)] if whole else []
+    selects = [_changes("resource", whole, "true", behind, limit, alive)] if whole else []
     selects += [
-        _changes(partition(name), [name], visible, behind, limit) for name, visible in arms if visible != "true"
+        _changes(partition(name), [name], visible, behind, limit, alive) for name, visible in arms if visible != "true"
     ]
-    return f"{' union all '.join(selects)} order by updated desc, type_id desc, id desc, version desc limit {limit}"
+    order = "updated desc, type_id desc, id desc, version desc"
+    found = f"{' union all '.join(selects)} order by {order} limit {limit}"
+    created = _created("p.type_id = v.type_id and p.id = v.id")
+    return f"select v.*, {created} from ({found}) v order by {order}"
 
 
-def _changes(table: str, names: list[str], visible: str, behind: str, limit: str) -> str:
+def _changes(table: str, names: list[str], visible: str, behind: str, limit: str, alive: str) -> str:
     columns = "r.type_id, r.id, r.version, r.updated, r.deleted, r.enc, r.content, r.fid"
     numbers = ", ".join(str(REGISTRY.types[name].id) for name in names)
     span = f"r.tenant_id = $1 and r.type_id in ({numbers}) and r.updated >= $2 and r.updated < $3{behind}"
@@ -91,9 +115,10 @@ def _changes(table: str, names: list[str], visible: str, behind: str, limit: str
     if visible != "true":  # a constraint speaks of the current version, as alias n
         inner = f"n.tenant_id = $1 and n.type_id = r.type_id and n.id = r.id and {visible}"
         visible = f"exists (select from {partition(names[0])} n where {inner})"
+    past = _not_replaced(table, alive) if alive else ""
     return (
         f"(select {columns} from {table} r where {span} and {visible} {order}) union all"
-        f" (select {columns} from resource_history r where {span} and {visible} {order})"
+        f" (select {columns} from resource_history r where {span}{past} and {visible} {order})"
     )
 
 
@@ -165,7 +190,9 @@ CATALOGUE: Final[dict[str, Callable[[str], str]]] = {
     "read": read,
     "vread": vread,
     "history": history,
+    "history at": lambda type_name: history(type_name, alive="$7"),
     "changes": lambda type_name: changes(((type_name, "true"),), ("$4", "$5", "$6", "$7"), "$8"),
+    "changes at": lambda type_name: changes(((type_name, "true"),), None, "$5", "$4"),
     "insert": lambda _: insert(2, True),
     "change": lambda type_name: change(type_name, True, True),
     "delete": lambda type_name: change(type_name, False, True),

@@ -78,6 +78,21 @@ class Version(NamedTuple):
     version: int
 
 
+class Span(NamedTuple):
+    """Which versions: written from `since` on and before `before`, with `alive` only those that nothing had replaced then."""
+
+    since: datetime
+    before: datetime
+    alive: datetime | None = None
+
+
+class Kept(NamedTuple):
+    """A version in the history, and whether it made the resource, for the first time or after a deletion."""
+
+    stored: Stored
+    created: bool
+
+
 class VersionConflict(Exception):
     """Somebody else changed the resource between our reading and our writing it."""
 
@@ -147,26 +162,27 @@ class Store:
         found = await self.connection.fetchrow(sql, *binder.values)
         return None if found is None else Stored(type_name, binder.values[1], *found)
 
-    async def versions(
-        self, type_name: str, resource_id: str, since: datetime, before: datetime, below: int, limit: int
-    ) -> list[Stored]:
-        """Versions from `since` up to `before` and numbered below `below`, newest first."""
+    async def versions(self, type_name: str, resource_id: str, span: Span, below: int, limit: int) -> list[Kept]:
+        """Versions within the span and numbered below `below`, newest first."""
         key = self.key(type_name, resource_id)
-        binder = Binder([self.tenant_id, key, since, before, below, limit])
-        sql = statements.history(type_name, self._visible("r", type_name, binder))
-        return [Stored(type_name, key, *found) for found in await self.connection.fetch(sql, *binder.values)]
+        binder = Binder([self.tenant_id, key, span.since, span.before, below, limit])
+        alive = "" if span.alive is None else binder.bind(span.alive)
+        sql = statements.history(type_name, self._visible("r", type_name, binder), alive)
+        return [
+            Kept(Stored(type_name, key, *found), created)
+            for *found, created in await self.connection.fetch(sql, *binder.values)
+        ]
 
-    async def changes(
-        self, type_names: Sequence[str], since: datetime, before: datetime, start: Version | None, limit: int
-    ) -> list[Stored]:
-        """Versions of all resources of these types, from `since` up to `before`, newest first, behind `start`."""
-        binder = Binder([self.tenant_id, since, before])
+    async def changes(self, type_names: Sequence[str], span: Span, start: Version | None, limit: int) -> list[Kept]:
+        """Versions of all resources of these types within the span, newest first, behind `start`."""
+        binder = Binder([self.tenant_id, span.since, span.before])
+        alive = "" if span.alive is None else binder.bind(span.alive)
         place = None if start is None else tuple(map(binder.bind, start))
         arms = tuple((name, self._visible("s", name, binder, "n")) for name in type_names)
-        sql = statements.changes(arms, place, binder.bind(limit))
+        sql = statements.changes(arms, place, binder.bind(limit), alive)
         return [
-            Stored(REGISTRY.by_id[found[0]].name, *found[1:])
-            for found in await self.connection.fetch(sql, *binder.values)
+            Kept(Stored(REGISTRY.by_id[number].name, *found), created)
+            for number, *found, created in await self.connection.fetch(sql, *binder.values)
         ]
 
     def change(

@@ -1,7 +1,6 @@
 """history of one resource, of a type, and of the whole system. https://hl7.org/fhir/R4/http.html#history"""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -11,7 +10,7 @@ from schemas.registry import REGISTRY
 from service.call import Call, Reply
 from service.errors import BadRequest, NotFound
 from service.interactions import body, replies
-from service.store import Store, Stored, Version
+from service.store import Kept, Span, Store, Version
 
 _KNOWN: Final = ("_since", "_at", "_count", "_cursor", "_format", "_pretty", "_summary", "_elements")
 _NONE_BELOW: Final = 2**31 - 1
@@ -24,12 +23,12 @@ async def history(call: Call, store: Store) -> Reply:
     call.grant.require("r", call.type)
     if not ids.is_legal(call.id):
         raise body.illegal_id(call.id)
-    since, before, count, cursor = _asked(call, store)
+    span, count, cursor = _asked(call, store)
     below = int(cursor[0]) if cursor else _NONE_BELOW
-    found = await store.versions(call.type, call.id, since, before, below, count + 1)
+    found = await store.versions(call.type, call.id, span, below, count + 1)
     if not found and await store.read(call.type, call.id) is None:
         raise NotFound(f"There is no {call.type}/{call.id} here")
-    more = _link(call, store, [found[count - 1].version]) if len(found) > count else None
+    more = _link(call, store, [found[count - 1].stored.version]) if len(found) > count > 0 else None
     return _reply(call, store, [_entry(call, store, each) for each in found[:count]], more)
 
 
@@ -49,14 +48,14 @@ async def history_system(call: Call, store: Store) -> Reply:
 
 
 async def _wide(call: Call, store: Store, names: Sequence[str]) -> Reply:
-    since, before, count, cursor = _asked(call, store)
+    span, count, cursor = _asked(call, store)
     start = None
     if cursor:
         start = Version(dates.interval(str(cursor[0])).lo, int(cursor[1]), UUID(str(cursor[2])), int(cursor[3]))
-    found = await store.changes(names, since, before, start, count + 1)
+    found = await store.changes(names, span, start, count + 1)
     more = None
-    if len(found) > count:
-        last = found[count - 1]
+    if len(found) > count > 0:
+        last = found[count - 1].stored
         place: list[str | int] = [
             dates.instant(last.updated),
             REGISTRY.types[last.type].id,
@@ -67,10 +66,10 @@ async def _wide(call: Call, store: Store, names: Sequence[str]) -> Reply:
     return _reply(call, store, [_entry(call, store, each) for each in found[:count]], more)
 
 
-def _asked(call: Call, store: Store) -> tuple[datetime, datetime, int, list[str | int]]:
-    """(_since, end of _at, _count, cursor). Raises BadRequest for what cannot be read."""
+def _asked(call: Call, store: Store) -> tuple[Span, int, list[str | int]]:
+    """(what _since and _at span, _count, cursor). Raises BadRequest for what cannot be read."""
     limits = store.pages.limits
-    since, before, count, cursor = dates.PAST, dates.FUTURE, limits.usual, list[str | int]()
+    span, count, cursor = Span(dates.PAST, dates.FUTURE), limits.usual, list[str | int]()
     for name, value in call.params:
         if name not in _KNOWN and call.prefer.strict:
             raise BadRequest(
@@ -78,9 +77,10 @@ def _asked(call: Call, store: Store) -> tuple[datetime, datetime, int, list[str 
             )
         try:
             if name == "_since":
-                since = dates.interval(value).lo
+                span = span._replace(since=dates.interval(value).lo)
             elif name == "_at":
-                since, before = dates.interval(value.removeprefix("eq"))
+                alive, before = dates.interval(value)
+                span = span._replace(alive=alive, before=before)
             elif name == "_count":
                 count = min(int(value), limits.most)
                 if count < 0:
@@ -91,7 +91,7 @@ def _asked(call: Call, store: Store) -> tuple[datetime, datetime, int, list[str 
             ) from fault
         if name == "_cursor":
             cursor = store.pages.open(value, _binding(call), call)
-    return since, before, count, cursor
+    return span, count, cursor
 
 
 def _binding(call: Call) -> str:
@@ -115,9 +115,10 @@ def _reply(call: Call, store: Store, entries: list[bytes], more: str | None) -> 
     return Reply(200, content, type=call.type, id=call.id)
 
 
-def _entry(call: Call, store: Store, version: Stored) -> bytes:
+def _entry(call: Call, store: Store, kept: Kept) -> bytes:
+    version = kept.stored
     name = f"{version.type}/{version.id}"
-    method, status = _request(version)
+    method, status = _request(kept)
     parts = [b'{"fullUrl":', json.encode(f"{call.base}/{name}")]
     if not version.deleted:
         parts += [b',"resource":', replies.shaped(call, store.json(version))]
@@ -127,10 +128,11 @@ def _entry(call: Call, store: Store, version: Stored) -> bytes:
     return b"".join(parts)
 
 
-def _request(version: Stored) -> tuple[str, str]:
-    """The method that made the version: a first version under an id of ours came by POST."""
+def _request(kept: Kept) -> tuple[str, str]:
+    """The method that made the version, and its answer: a first version came by POST if its id is of its own moment."""
+    version = kept.stored
     if version.deleted:
         return "DELETE", "204"
-    if version.version == 1:
-        return ("POST" if version.fid is None else "PUT"), "201"
-    return "PUT", "200"
+    if version.version == 1 and version.fid is None and ids.is_of(version.key, version.updated.timestamp()):
+        return "POST", "201"
+    return "PUT", "201" if kept.created else "200"

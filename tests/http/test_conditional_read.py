@@ -1,6 +1,5 @@
 """Conditional read: If-None-Match and If-Modified-Since. https://hl7.org/fhir/R4/http.html#cread"""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
@@ -9,10 +8,10 @@ import pytest
 
 
 @pytest.fixture
-async def patient(api: httpx.AsyncClient) -> AsyncIterator[httpx.Response]:
+async def patient(api: httpx.AsyncClient) -> httpx.Response:
     """`Patient/p` at version 2."""
     await api.put("Patient/p", json={"resourceType": "Patient", "id": "p", "active": False})
-    yield await api.put("Patient/p", json={"resourceType": "Patient", "id": "p", "active": True})
+    return await api.put("Patient/p", json={"resourceType": "Patient", "id": "p", "active": True})
 
 
 async def test_refuses_a_date_that_is_none(api: httpx.AsyncClient, patient: httpx.Response) -> None:

@@ -47,7 +47,7 @@ async def test_answers_with_the_resource_its_address_and_version(api: httpx.Asyn
     assert made["active"] is True
     assert made["meta"]["versionId"] == "1"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", made["meta"]["lastUpdated"])
-    assert answer.headers["location"] == f"{str(api.base_url)}Patient/{made['id']}/_history/1"
+    assert answer.headers["location"] == f"{api.base_url}Patient/{made['id']}/_history/1"
     assert answer.headers["etag"] == 'W/"1"'
 
 
