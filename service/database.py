@@ -21,6 +21,7 @@ Connection: TypeAlias = "asyncpg.Connection[Any]"
 _AWAY: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver's state when a server that stops ends the session under a statement
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
@@ -175,7 +176,7 @@ class Turn:
     async def __aenter__(self) -> Connection:
         try:
             self._connection = await self._database.take(self._share)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as fault:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as fault:
             raise explain(fault) or fault from fault
         return self._connection
 
@@ -183,6 +184,8 @@ class Turn:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._connection is not None
+        if isinstance(fault, asyncpg.InternalClientError):
+            self._connection.terminate()  # nobody knows what it would do next
         self._database.give(self._share, self._connection)
         told = None if fault is None else explain(fault)
         if told is not None:

@@ -58,6 +58,13 @@ class Served:
                 time.sleep(0.01)
         raise AssertionError(self.log.read_text())
 
+    def await_workers(self, number: int) -> None:
+        """Until each of its workers serves."""
+        deadline = time.monotonic() + START_SECONDS
+        while sum(line["event"] == "Application startup complete." for line in self.lines()) < number:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
     def lines(self) -> list[dict[str, Any]]:
         """What it logged until now; every line is JSON."""
         return [json.loads(line) for line in self.log.read_bytes().splitlines()]
