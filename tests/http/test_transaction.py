@@ -374,9 +374,9 @@ async def test_a_canonical_stays_as_it_was_sent(api: httpx.AsyncClient) -> None:
 
 async def test_references_may_go_in_circles_and_forward(api: httpx.AsyncClient) -> None:
     plan, goal, person = urn(), urn(), urn()
-    careplan = {"resourceType": "CarePlan", "status": "active", "intent": "plan"}
+    careplan: Json = {"resourceType": "CarePlan", "status": "active", "intent": "plan"}
     careplan |= {"subject": {"reference": person}, "goal": [{"reference": goal}]}
-    target = {"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "x"}}
+    target: Json = {"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "x"}}
     target |= {"subject": {"reference": person}}
     target |= {"extension": [{"url": "https://example.org/x", "valueReference": {"reference": plan}}]}
     answer = await sent(
