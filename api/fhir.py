@@ -192,23 +192,20 @@ async def _body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
         if not limit:
             return b""
         raise _too_large(limit)
-    message = await receive()
-    if not message.get("more_body"):
-        whole: bytes = message.get("body", b"")
-        if len(whole) > limit:
-            raise _too_large(limit)
-        return whole
-    chunks, size = [message.get("body", b"")], len(message.get("body", b""))
-    while message.get("more_body"):
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise BadRequest("The connection closed before the body was complete")
+            raise BadRequest("The connection closed before the body was complete", details_code="body-incomplete")
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
+        more = message.get("more_body", False)
         if size > limit:
-            await _pass_by(receive, headers)
+            if more:
+                await _pass_by(receive, headers)
             raise _too_large(limit)
-    return b"".join(chunks)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 async def _pass_by(receive: Receive, headers: dict[str, str]) -> None:

@@ -15,7 +15,8 @@ from service.errors import BadRequest, HeadTooLarge, HearthError
 HEAD_BYTES: Final = 65_536
 """The most that request line and headers may have together; without a bound one request could fill the memory."""
 GRACE_SECONDS: Final = 0.5
-"""How long an idle connection stays open after SIGTERM, for a request that is on its way."""
+"""How long an idle connection stays open after SIGTERM for a request on its way, and one refused for an answer to be read."""
+_BESIDE: Final = 4  # ": " and the end of the line
 
 
 class Http(HttpToolsProtocol):
@@ -47,7 +48,7 @@ class Http(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole: the application is called."""
         self._is_reading_head = False
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        size = len(self.url) + sum(len(name) + len(value) + _BESIDE for name, value in self.headers)
         if size > HEAD_BYTES:
             self._refusal = _too_large()
             raise HttpParserError  # uvicorn then answers by send_400_response
@@ -62,6 +63,13 @@ class Http(HttpToolsProtocol):
             code="structure",
             details_code="http-malformed",
         )
+        if self.cycle is not None and not self.cycle.response_complete:
+            # The application may be at work for a request whose body then broke off: it reads the end of the connection.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+                return
         body = refusal_body(self._refusal)
         status = HTTPStatus(self._refusal.status)
         head = (
@@ -69,7 +77,10 @@ class Http(HttpToolsProtocol):
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
-        self.transport.close()
+        # Closed at once, with bytes of the client unread, the connection would be reset and the answer lost.
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(GRACE_SECONDS, self.transport.close)
 
     def shutdown(self) -> None:
         """End with the request under way, or, where there is none, after the grace for one that is on its way.

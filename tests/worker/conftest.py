@@ -102,13 +102,11 @@ def is_gone(session: int) -> bool:
 Serve = Callable[..., Served]
 
 
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts servers with `serve(database_url, data_dir, *words)`, and sees that none of their processes is left."""
+def serving(home: Path) -> Iterator[Serve]:
+    """Starts servers with `serve(database_url, *words, **variables)`, and sees that none of their processes is left."""
     running: list[Served] = []
 
-    def start(database_url: str, data_dir: Path | None = None, *words: str, **variables: str) -> Served:
-        home = data_dir or tmp_path
+    def start(database_url: str, *words: str, **variables: str) -> Served:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HEARTH_")}
         environment |= {"HEARTH_DATABASE_URL": database_url} | variables
         port, log = free_port(), home / f"log-{len(running)}.txt"
@@ -128,6 +126,18 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             served.process.terminate()
             served.process.wait(60)
         assert is_gone(served.process.pid), "A process of the server was left behind"
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Starts servers of one test."""
+    yield from serving(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def serve_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Starts servers that the tests of a file share."""
+    yield from serving(tmp_path_factory.mktemp("served"))
 
 
 @dataclass(frozen=True)
@@ -153,7 +163,7 @@ class Tenant:
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_tenant() -> Callable[[str], Any]:
     """Makes a tenant in the database of a URL."""
 

@@ -85,7 +85,7 @@ async def missing_reads(served: Any, tenant: Any, tally: Tally) -> set[str]:
 async def test_what_was_acknowledged_survives(
     serve: Callable[..., Any], new_tenant: Callable[..., Any], database_url: str, workers: str
 ) -> None:
-    served = serve(database_url, None, "--workers", workers)
+    served = serve(database_url, "--workers", workers)
     served.await_workers(int(workers))
     tenant = await new_tenant(database_url)
     async with served.client() as http:

@@ -133,7 +133,7 @@ async def test_starts_before_its_database_does(
     serve: Callable[..., Any], cluster: Cluster, database_url: str, tmp_path: Path
 ) -> None:
     """A worker that comes up while the database restarts is no worker lost: `hearth serve` has prepared it before."""
-    served = serve(database_url, None, "--workers", "2")
+    served = serve(database_url, "--workers", "2")
     await asyncio.to_thread(cluster.stop)
     os.kill(served.workers()[0].pid, signal.SIGKILL)
     await asyncio.sleep(2.5)

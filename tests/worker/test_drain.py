@@ -58,7 +58,7 @@ async def stored(database_url: str, tenant_id: int, keys: list[str]) -> int:
 async def test_no_acknowledged_write_is_lost_and_no_request_is_cut(
     serve: Callable[..., Any], new_tenant: Callable[..., Any], database_url: str, workers: str, record_property: Any
 ) -> None:
-    served = serve(database_url, None, "--workers", workers)
+    served = serve(database_url, "--workers", workers)
     tenant = await new_tenant(database_url)
     async with served.client() as http:
         bearer = await tenant.bearer(http)
