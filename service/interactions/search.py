@@ -12,6 +12,7 @@ from schemas.outcome import Issue
 from schemas.registry import REGISTRY
 from service.call import Call, Reply
 from service.errors import BadRequest, Forbidden, Gone, NotFound
+from service.interactions.body import illegal_id
 from service.search import bundle, reference
 from service.search import everything as record
 from service.search.asking import Asking
@@ -64,7 +65,7 @@ async def search_compartment(call: Call, store: Store) -> Reply:
         sentence = f"{call.type} is in no compartment of {kind}" if having else f"{kind} has no compartment"
         raise NotFound(f"{sentence}; {', '.join(having) or 'Patient has one'}", code="not-supported")
     if not ids.is_legal(owner):
-        raise BadRequest(f"{owner[:80]!r} is no id: those are 1 to 64 of A-Z a-z 0-9 - and dot")
+        raise illegal_id(owner)
     call.grant.require(_LETTER, call.type)
 
     def within(reader: Reader, type_name: str) -> Test:
@@ -127,6 +128,8 @@ async def everything(call: Call, store: Store) -> Reply:
     """The patient's whole record, as far as the caller may read it, in pages of `_count`."""
     assert call.id is not None
     call.grant.require("r", "Patient")
+    if not ids.is_legal(call.id):
+        raise illegal_id(call.id)
     try:
         asked = record.read(call.params, store.pages.limits, call.prefer.strict)
     except Malformed as fault:
