@@ -52,7 +52,7 @@ def read(reader: Reader, types: Sequence[str], value: str) -> tuple[Sort, ...]:
 
 def _read(reader: Reader, types: Sequence[str], item: str) -> Sort:
     descending = item.startswith("-")
-    code, _, modifier = item.removeprefix("-").removeprefix("+").partition(":")
+    code, _, modifier = item.removeprefix("-").lstrip("+ ").partition(":")
     if code == "_id":
         return Sort(code, "id", descending)
     if code == "_lastUpdated":

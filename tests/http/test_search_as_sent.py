@@ -1,4 +1,4 @@
-"""The links of a search over several types. https://hl7.org/fhir/R4/http.html#search"""
+"""The links of a search over several types, and what clients put before a sort key. https://hl7.org/fhir/R4/http.html#search"""
 
 import httpx
 
@@ -14,3 +14,8 @@ async def test_the_next_page_of_a_search_by_type_has_those_types_only(api: httpx
         seen += [entry["resource"]["resourceType"] for entry in bundle["entry"]]
         url = next((link["url"] for link in bundle["link"] if link["relation"] == "next"), None)
     assert sorted(seen) == ["Location"] * 2 + ["Patient"] * 2
+
+
+async def test_a_plus_before_a_sort_key_is_ignored_encoded_or_not(api: httpx.AsyncClient) -> None:
+    for key in ("+birthdate", "%2Bbirthdate", "birthdate"):
+        assert (await api.get(f"Patient?_sort={key}")).status_code == 200
