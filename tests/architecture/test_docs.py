@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import asyncpg
+import httpx
 import pytest
 import typer
 
@@ -110,18 +111,18 @@ def served(database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
             break
     try:
         found = dict(re.findall(r"(FHIR API|client_id|client_secret)  +(\S+)", printed))
-        yield {
-            "HEARTH": found["FHIR API"].removesuffix("/fhir"),
-            "CLIENT_ID": found["client_id"],
-            "CLIENT_SECRET": found["client_secret"],
-        }
+        base, client = found["FHIR API"].removesuffix("/fhir"), (found["client_id"], found["client_secret"])
+        answer = httpx.post(f"{base}/oauth/token", data={"grant_type": "client_credentials"}, auth=client)
+        token = answer.json()["access_token"]
+        yield {"HEARTH": base, "CLIENT_ID": client[0], "CLIENT_SECRET": client[1], "TOKEN": token}
     finally:
         process.terminate()
         process.communicate(timeout=60)
 
 
-def test_the_guide_works_as_it_is_written(served: dict[str, str]) -> None:
-    found = steps(ROOT / "docs" / "getting-started.md")
+def test_the_guide_and_the_readme_work_as_they_are_written(served: dict[str, str]) -> None:
+    found = [*steps(ROOT / "docs" / "getting-started.md"), *steps(ROOT / "README.md")]
+    assert len(found) > 8
     mark = "\n-- the end of a step --\n"
     script = "set -eu\n" + "".join(f"{step.script}\nprintf '%s' '{mark}'\n" for step in found)
     done = subprocess.run(["sh", "-c", script], env={"PATH": "/usr/bin:/bin", **served}, capture_output=True, text=True)
