@@ -40,7 +40,7 @@ def paste(base: str, client: Credentials) -> str:
 def text(settings: Settings, client: Credentials, hearth: str) -> str:
     """The whole of it; `hearth` is the path by which this command was called."""
     line = paste(settings.base_url, client)
-    called = Path(hearth)
+    called = Path(hearth).absolute()  # `make run` calls it .venv/bin/hearth
     hearth = str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else called.name
     return _TEXT.format(
         base=settings.base_url, id=client.client_id, secret=client.client_secret, paste=line, hearth=hearth
