@@ -138,7 +138,11 @@ def _parts(names: Sequence[str]) -> list[tuple[tuple[str, ...], bool]]:
 def _select(shape: Shape, frame: Frame, names: Sequence[str], part: int, by_column: bool) -> str:
     table = f"{partition(names[0])} r"
     where = ["r.tenant_id = $1", _visible(frame, names), "not r.deleted"]
-    where.append("r.patient = $2" if by_column else "(r.sel && $3::bigint[] or r.k1 = any($3::bigint[]))")
+    # k1 has an index only where it is hot: asked in any other table, it would be read from end to end.
+    by_token = (
+        "(r.sel && $3::bigint[] or r.k1 = any($3::bigint[]))" if _refers_by_k1(names) else "r.sel && $3::bigint[]"
+    )
+    where.append("r.patient = $2" if by_column else by_token)
     if not by_column:
         where.append("r.patient is distinct from $2")
     if shape.start:
@@ -155,6 +159,11 @@ def _select(shape: Shape, frame: Frame, names: Sequence[str], part: int, by_colu
         f"select {shown}, r.d0 as s0, {part} as part from {table} where {' and '.join(where)}"
         f" order by {by} limit {shape.limit}"
     )
+
+
+def _refers_by_k1(names: Sequence[str]) -> bool:
+    """Whether the hot column k1 of one of the types holds a reference that puts a resource into the compartment."""
+    return any(layout.hot(name).k1 in REGISTRY.types[name].compartments["Patient"] for name in names)
 
 
 def _visible(frame: Frame, names: Sequence[str]) -> str:
