@@ -25,6 +25,7 @@ _HL7: Final = "http://hl7.org/fhir/StructureDefinition"
 _NAME: Final = r"[^\s.,:;'\"/|?!@#$%&*()\[\]{}]{1,64}"
 _ELEMENT_PATH: Final = re.compile(rf"{_NAME}(?:\.{_NAME}(?:\[x\])?(?:\:[^\s.]+)?)*")
 _SLICE_NAME: Final = re.compile(r"[a-zA-Z0-9/\-_\[\]@]+")
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _TYPE_CODE: Final = re.compile(r"[a-zA-Z0-9.]+|http://hl7\.org/fhirpath/System\.[A-Z][A-Za-z]+")
 _ALONE: Final = ("type", "maxLength", "binding")
 _ALONE_CHOICES: Final = ("defaultValue", "fixed", "pattern", "minValue", "maxValue")
@@ -108,12 +109,16 @@ def _odd_type(value: Json, view: str, index: int, element: Json) -> bool:
 
 def eld_2(value: Json) -> bool:
     highest = value.get("max", "*")
-    return "min" not in value or highest == "*" or bool(value["min"] <= int(highest))
+    return "min" not in value or highest == "*" or (_is_number(highest) and bool(value["min"] <= int(highest)))
 
 
 def eld_3(value: Json) -> bool:
     highest = value.get("max", "*")
-    return highest == "*" or int(highest) >= 0
+    return highest == "*" or _is_number(highest)
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None
 
 
 def eld_5(value: Json) -> bool:
