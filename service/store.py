@@ -149,11 +149,17 @@ class Store:
         return None if found is None else Stored(type_name, binder.values[1], *found)
 
     async def require_free(self, type_name: str, resource_id: str) -> None:
-        """Raise NotFound when a resource of this id exists beyond what the Grant may update: it cannot be created again."""
+        """Refuse when a resource of this id exists beyond what the Grant may update: it cannot be created again."""
         if self.grant.constraints("u", type_name) != ():
             sql = statements.read(type_name)
             if await self.connection.fetchrow(sql, self.tenant_id, self.key(type_name, resource_id)) is not None:
-                raise NotFound(f"There is no {type_name}/{resource_id} here that this access token may change")
+                raise await self.denial(type_name, resource_id, "u")
+
+    async def denial(self, type_name: str, resource_id: str, letter: str) -> NotFound | Forbidden:
+        """Why there is nothing to do `letter` on: what may not be read is not there, anything else is not allowed."""
+        if letter != "r" and await self.read(type_name, resource_id) is not None:
+            return Forbidden(f"The access token's scope allows no '{letter}' on {type_name}/{resource_id}")
+        return NotFound(f"There is no {type_name}/{resource_id} here")
 
     async def vread(self, type_name: str, resource_id: str, version: int) -> Stored | None:
         """One version, None when there is none that this Grant may see."""

@@ -36,8 +36,12 @@ def required(params: Criteria) -> Criteria:
 
 
 async def match(call: Call, store: Store, wanted: Criteria) -> Stored | None:
-    """The one resource that `wanted` finds, None when it finds none. Raises PreconditionFailed when it finds more."""
+    """The one resource that `wanted` finds, None when it finds none. Raises PreconditionFailed when it finds more.
+
+    Raises Forbidden for who may not search: their condition would find nothing, and each request make another resource.
+    """
     assert call.type is not None
+    call.grant.require("s", call.type)
     found = await find(call, store, call.type, wanted, "s", 2)
     if len(found) > 1:
         raise PreconditionFailed(

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from schemas import ids
 from service.call import Call, Reply
-from service.errors import NotFound
 from service.interactions import body, conditional
 from service.interactions.plan import Plan, carry_out
 from service.interactions.update import check_version, require_changeable
@@ -26,9 +25,10 @@ async def plan(call: Call, store: Store) -> Plan:
     if not ids.is_legal(call.id):
         raise body.illegal_id(call.id)
     before = await store.read(call.type, call.id, "d")
-    check_version(call, before) if call.conditions.if_match is not None else None
     if before is None:
-        raise NotFound(f"There is no {call.type}/{call.id} here")
+        raise await store.denial(call.type, call.id, "d")
+    if call.conditions.if_match is not None:
+        check_version(call, before)
     reply = Reply(204, type=call.type, id=call.id, version=before.version, audited=True)
     if before.deleted:
         return Plan(call, replace(reply, audited=False))

@@ -37,7 +37,11 @@ async def plan(call: Call, store: Store) -> Plan:
     """The change that a patch asks for, against the version that is current now."""
     assert call.type is not None
     assert call.id is not None
+    # Its tests and its reply tell what the resource holds, so who patches must be allowed to read.
+    call.grant.require("r", call.type)
     before = await existing(store, call.type, call.id, "u")
+    if call.grant.constraints("r", call.type) not in ((), call.grant.constraints("u", call.type)):
+        await existing(store, call.type, call.id)
     check_version(call, before)
     resource = _patched(call, store.resource(before))
     body.check(resource)

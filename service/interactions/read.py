@@ -46,7 +46,7 @@ async def existing(store: Store, type_name: str, resource_id: str, letter: str =
         raise body.illegal_id(resource_id)
     stored = await store.read(type_name, resource_id, letter)
     if stored is None:
-        raise NotFound(f"There is no {type_name}/{resource_id} here")
+        raise await store.denial(type_name, resource_id, letter)
     if stored.deleted:
         raise Gone(f"{type_name}/{resource_id} was deleted", headers=[("ETag", f'W/"{stored.version}"')])
     return stored

@@ -19,6 +19,7 @@ async def update(call: Call, store: Store) -> Reply:
     require_changeable(call)
     if call.id is not None:
         return await carry_out(plan, call, store)
+    call.grant.require("u", call.type)
     wanted = conditional.required(call.params)
     return await conditional.alone(call, store, wanted, partial(carry_out, plan_conditional, call, store))
 
@@ -32,6 +33,8 @@ def require_changeable(call: Call) -> None:
 async def plan(call: Call, store: Store) -> Plan:
     """The change that a PUT asks for, against the version that is current now."""
     assert call.type is not None
+    if not call.grant.permits("c", call.type):
+        call.grant.require("u", call.type)  # before the row is looked at: who may neither learns nothing
     resource = body.resource(call)
     resource_id = body.require_id(call, resource)
     before = await store.read(call.type, resource_id, "u")
