@@ -63,7 +63,7 @@ class Asking:
             links = include.leading(self._query.links, reached.fresh)
             if is_cut or not links:
                 break
-            shape = include.Round(links, len(self._values) + 6, most + 1)
+            shape = include.Round(links, len(self._values) + include.GIVEN, most + 1)
             statement = self._statement(include.again, shape, shape.values)
             is_cut = reached.add(await self._fetch(statement, self._values, reached.given()), most)
         return reached.rows, is_cut

@@ -12,7 +12,7 @@ from schemas.nearest import did_you_mean
 from schemas.registry import REGISTRY, SearchParam
 from schemas.tokens import reference_sql
 from service.index import layout
-from service.index.rows import reference_key
+from service.index.rows import WORD_CODE, WORD_START, reference_key
 from service.search import order, reference, sql
 from service.search.criterion import known
 from service.search.query import Link
@@ -22,6 +22,8 @@ from service.search.text import Malformed
 from service.search.where import Frame
 
 ROUNDS: Final = 5
+GIVEN: Final = 7
+"""How many values a round takes besides the query's."""
 _PAIRS: Final = "select p.type_id, u.id, u.k from p cross join lateral unnest(p.ref, p.refk) u(id, k)"
 
 
@@ -39,14 +41,14 @@ class Page(NamedTuple):
 
 
 class Round(NamedTuple):
-    """A later round; its last six values are types, ids and patients of resources, then types, ids and refk of references."""
+    """A later round; its last values are types, ids, patients and words of resources, types, ids and refk of references."""
 
     links: tuple[Link, ...]
     values: int
     most: int
 
 
-def read(reader: Reader, item: str, is_reverse: bool, iterate: bool, types: Sequence[str]) -> Iterator[Link]:
+def read(reader: Reader, item: str, is_reverse: bool, iterate: bool, types: Sequence[str]) -> list[Link]:
     """The links of one item: `*`, `Type:*`, `Type:code` or `Type:code:Target`. Raises Malformed."""
     parts = item.split(":") if item != "*" else ["*", "*"]
     if len(parts) not in (2, 3) or not all(parts):
@@ -60,9 +62,29 @@ def read(reader: Reader, item: str, is_reverse: bool, iterate: bool, types: Sequ
         sources: Sequence[str] = held if is_reverse or iterate else types
     else:
         sources = (source,)
-    for name in sources:
-        for param in _params(name, code, target):
-            yield from _links(reader, name, param, target, is_reverse, iterate, types)
+    found = [
+        link
+        for name in sources
+        for param in _params(name, code, target)
+        for link in _links(reader, name, param, target, is_reverse, iterate, types)
+    ]
+    if not found and "*" not in (source, code):
+        raise Malformed(_nowhere(source, code, is_reverse, types), "not-supported")
+    return found
+
+
+def _nowhere(source: str, code: str, is_reverse: bool, types: Sequence[str]) -> str:
+    searched = " or ".join(types)
+    if not is_reverse:
+        return f"{searched} is searched, not {source}; what was included is followed by _include:iterate"
+    able = [
+        each.code
+        for each in REGISTRY.types[source].search.values()
+        if each.kind == "reference"
+        and not _is_canonical(each)
+        and set(types) & set(reference.targets(source, each.code))
+    ]
+    return f"{code} of {source} cannot be followed back to {searched}; these may be: {', '.join(able) or 'none'}"
 
 
 def _params(source: str, code: str, target: str | None) -> Iterator[SearchParam]:
@@ -79,6 +101,10 @@ def _params(source: str, code: str, target: str | None) -> Iterator[SearchParam]
     yield param
 
 
+def _is_canonical(param: SearchParam) -> bool:
+    return all(path.datatype in ("canonical", "uri") for path in param.paths)
+
+
 def _links(
     reader: Reader,
     source: str,
@@ -91,12 +117,13 @@ def _links(
     """The links of one parameter that can lead from, or to, one of the types searched, or from wherever an iteration is."""
     if not is_reverse and source not in types and not iterate:
         return
-    is_canonical = all(path.datatype in ("canonical", "uri") for path in param.paths)
+    is_canonical = _is_canonical(param)
     for target in reference.targets(source, param.code):
         if only not in (None, target) or (is_reverse and target not in types and not iterate):
             continue
         if is_canonical:
-            if not is_reverse and "url" in REGISTRY.types[target].search:
+            # A Device has a url too, but nothing refers to it by that.
+            if not is_reverse and {"url", "version"} <= REGISTRY.types[target].search.keys():
                 yield Link(source, target, "words", param.id, is_reverse, iterate)
         elif target == "Patient" and layout.is_patient_column(source, param.code):
             yield Link(source, target, "patient", 0, is_reverse, iterate)
@@ -114,30 +141,33 @@ def page(shape: Page, frame: Frame) -> str:
     """The page's rows as mode 0, one more than `take` when there are more, and what they include as mode 1."""
     found = sql.keys(shape.shape)
     names = [name for name in sql.names(found) if name != "id"]
-    shown = (*COLUMNS, *(LINKED if shape.is_linked else ()))
+    linked = _linked(shape.links)
+    shown = (*COLUMNS, *(linked if shape.is_linked else ()))
     padding = [
         f"null::{order.CASTS[key.kind]}" for key, name in zip(found, sql.names(found), strict=True) if name != "id"
     ]
     by = order.order_by(found, [f"m.{name}" for name in sql.names(found)], shape.shape.backward)
-    inner = shape.shape._replace(columns=(*COLUMNS, *LINKED))
+    inner = shape.shape._replace(columns=(*COLUMNS, *linked))
     parts = [f"select {', '.join([*shown, *names])}, 0 as mode from m"]
     parts += [f"({arm})" for arm in _arms(shape.links, frame, shape.most, shown, padding)]
     return (
         f"with m as materialized ({sql.page(inner, frame)}),"
         f" p as materialized (select * from m order by {by} limit {shape.take}),"
-        f" x as materialized ({_PAIRS}) {' union all '.join(parts)}"
+        f" x as materialized ({_PAIRS}){_canonicals(shape.links)} {' union all '.join(parts)}"
     )
 
 
 def again(shape: Round, frame: Frame) -> str:
     """What the given resources include, as mode 1."""
-    shown = (*COLUMNS, *LINKED)
-    types, keys, patients, owners, ids, numbers = (f"${shape.values - 5 + at}" for at in range(6))
-    given = f"unnest({types}::int[], {keys}::uuid[], {patients}::uuid[]) g(type_id, id, patient)"
+    shown = (*COLUMNS, *_linked(shape.links))
+    types, keys, patients, words, owners, ids, numbers = (f"${shape.values - GIVEN + 1 + at}" for at in range(GIVEN))
+    given = (
+        f"unnest({types}::int[], {keys}::uuid[], {patients}::uuid[], {words}::text[]) g(type_id, id, patient, words)"
+    )
     pairs = f"unnest({owners}::int[], {ids}::uuid[], {numbers}::int[]) g(type_id, id, k)"
     return (
-        f"with p as materialized (select g.type_id, g.id, g.patient from {given}),"
-        f" x as materialized (select g.type_id, g.id, g.k from {pairs})"
+        f"with p as materialized (select g.type_id, g.id, g.patient, g.words from {given}),"
+        f" x as materialized (select g.type_id, g.id, g.k from {pairs}){_canonicals(shape.links)}"
         f" {' union all '.join(f'({arm})' for arm in _arms(shape.links, frame, shape.most, shown, ()))}"
     )
 
@@ -147,16 +177,23 @@ def _arms(
 ) -> Iterator[str]:
     """One select for each table that can have something; types that are seen in part have one of their own."""
     shown = ", ".join([*(f"t.{column}" for column in columns), *padding, "1 as mode"])
-    groups: dict[tuple[bool, str, str], list[Link]] = {}
+    groups: dict[tuple[str, str, str], list[Link]] = {}
     for link in links:
         name = link.source if link.reverse else link.target
+        how = link.target if link.column == "words" else "reverse" if link.reverse else "forward"
         # What somebody refers to is shown to whom could read it or find it; what refers here has to be found.
         table, seen = frame.seen(name, "t", "s" if link.reverse else "rs")
         if seen != "false":
-            groups.setdefault((link.reverse, table, seen), []).append(link)
-    for (is_reverse, table, seen), group in groups.items():
-        types = {REGISTRY.types[link.source if is_reverse else link.target].id for link in group}
-        found = _reverse(group) if is_reverse else _forward(group, len(types) == 1)
+            groups.setdefault((how, table, seen), []).append(link)
+    for (how, table, seen), group in groups.items():
+        types = {REGISTRY.types[link.source if link.reverse else link.target].id for link in group}
+        found = (
+            _reverse(group)
+            if how == "reverse"
+            else _forward(group, len(types) == 1)
+            if how == "forward"
+            else _canonical(group, how)
+        )
         where = [
             "t.tenant_id = $1",
             _in("t.type_id", types),
@@ -187,6 +224,46 @@ def _forward(links: Sequence[Link], is_one_type: bool) -> str:
     owners = [REGISTRY.types[link.source].id for link in links if link.column == "patient"]
     parts += [f"select p.patient from p where {_in('p.type_id', owners)}"] if owners else []
     return f"t.id = any(array({' union all '.join(parts)}))"
+
+
+def _linked(links: Sequence[Link]) -> tuple[str, ...]:
+    """The columns that these links follow."""
+    return (*LINKED, "words") if any(link.column == "words" for link in links) else LINKED
+
+
+def _canonicals(links: Sequence[Link]) -> str:
+    """The canonicals in the words of the rows, when a link needs them: their type, parameter, url and version."""
+    if not any(link.column == "words" for link in links):
+        return ""
+    written = f"split_part(w.word, '{WORD_CODE}', 2)"
+    return (
+        f", c as materialized (select p.type_id, split_part(w.word, '{WORD_CODE}', 1)::int as param,"
+        f" split_part({written}, '|', 1) as url, split_part({written}, '|', 2) as version"
+        f" from p cross join lateral string_to_table(p.words, '{WORD_START}') w(word)"
+        f" where strpos(w.word, '{WORD_CODE}') > 0)"
+    )
+
+
+def _canonical(links: Sequence[Link], target: str) -> str:
+    """Found by the url; where the canonical names a version it is that version's, which stands in the words of its row."""
+    kind = REGISTRY.types[target]
+    url, version = kind.search["url"].id, kind.search["version"].id
+    numbers: dict[str, list[int]] = {}
+    for link in links:
+        numbers.setdefault(link.source, []).append(link.number)
+    wanted = " or ".join(
+        f"c.type_id = {REGISTRY.types[source].id} and {_in('c.param', found)}" for source, found in numbers.items()
+    )
+    of = f"s.tenant_id = $1 and s.type_id = {kind.id} and s.param = {url} and s.norm = c.url"
+    by_url = (
+        f"select s.id from c join resource_string s on {of} and left(s.norm, 200) = left(c.url, 200) where {wanted}"
+    )
+    word = f"'{WORD_START}{version}{WORD_CODE}' || c.version || '{WORD_START}'"
+    exact = f"(c.version = '' or strpos(t.words || '{WORD_START}', {word}) > 0)"
+    return (
+        f"t.id = any(array({by_url})) and exists"
+        f" (select from c join resource_string s on {of} and s.id = t.id where ({wanted}) and {exact})"
+    )
 
 
 def _reverse(links: Sequence[Link]) -> str:
@@ -242,7 +319,7 @@ class Reached:
             for row in self.fresh
             for key, number in zip(row["ref"], row["refk"], strict=True)
         ]
-        own = [[row[name] for row in self.fresh] for name in ("type_id", "id", "patient")]
+        own = [[row.get(name) for row in self.fresh] for name in ("type_id", "id", "patient", "words")]
         return (*own, *([ref[at] for ref in refs] for at in range(3)))
 
 
