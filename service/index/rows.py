@@ -169,7 +169,7 @@ def _reference(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
     type_id, bit, steps = REGISTRY.types[type_name].id, 1 << param.bit, path.steps
     column = "k1" if layout.hot(type_name).k1 == param.code else None
     in_patient = layout.is_patient_column(type_name, param.code)
-    only = path.targets
+    only = _narrowed(type_name, path)
 
     def keep(row: IndexRow, made: int) -> None:
         if column is not None and row.k1 is None:
@@ -210,6 +210,15 @@ def _reference(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
                     row.sel.append(tokens.token(target.tenant_id, type_id, param.id, f"identifier:{text}"))
 
     return collect
+
+
+def _narrowed(type_name: str, path: SearchPath) -> tuple[str, ...]:
+    """The types that the parameter picks out of those the element allows; none, when it takes all of them.
+
+    A reference by identifier alone does not say its type, so it counts only where nothing is picked out.
+    """
+    allowed = REGISTRY.types[type_name].references.get(".".join(step.name for step in path.steps), ())
+    return () if allowed and set(allowed) <= set(path.targets) else path.targets
 
 
 def _canonical(value: str) -> Iterator[str]:
