@@ -15,6 +15,8 @@ from service.errors import BadRequest
 from service.interactions.routes import TABLE
 from service.interactions.update import FINAL
 from service.oauth import smart
+from service.search.include import is_canonical
+from service.search.reference import targets
 from service.tenants import DEFAULT
 
 JsonObject = dict[str, Any]
@@ -85,7 +87,9 @@ def _resource(each: ResourceType) -> JsonObject:
     operations.append(("meta", "http://hl7.org/fhir/OperationDefinition/Resource-meta"))
     if each.name == "Patient":
         operations.append(("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"))
-    references = [param for param in each.search.values() if param.kind == "reference"]
+    references = [
+        param for param in each.search.values() if param.kind == "reference" and targets(each.name, param.code)
+    ]
     return {
         "type": each.name,
         "interaction": [{"code": code} for code in (_WRITTEN_ONCE if final else _INSTANCE)],
@@ -119,7 +123,7 @@ def _reverse(name: str) -> list[str]:
         for other in REGISTRY.types.values()
         if other.storable
         for param in other.search.values()
-        if param.kind == "reference" and (not param.targets or name in param.targets)
+        if param.kind == "reference" and name in targets(other.name, param.code) and not is_canonical(param)
     ]
 
 

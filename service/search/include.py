@@ -68,7 +68,8 @@ def read(reader: Reader, item: str, is_reverse: bool, iterate: bool, types: Sequ
         for param in _params(name, code, target)
         for link in _links(reader, name, param, target, is_reverse, iterate, types)
     ]
-    if not found and "*" not in (source, code):
+    # What refers to types that are not held here only is no mistake, and includes nothing.
+    if not found and "*" not in (source, code) and (is_reverse or source not in types):
         raise Malformed(_nowhere(source, code, is_reverse, types), "not-supported")
     return found
 
@@ -81,7 +82,7 @@ def _nowhere(source: str, code: str, is_reverse: bool, types: Sequence[str]) -> 
         each.code
         for each in REGISTRY.types[source].search.values()
         if each.kind == "reference"
-        and not _is_canonical(each)
+        and not is_canonical(each)
         and set(types) & set(reference.targets(source, each.code))
     ]
     return f"{code} of {source} cannot be followed back to {searched}; these may be: {', '.join(able) or 'none'}"
@@ -101,7 +102,8 @@ def _params(source: str, code: str, target: str | None) -> Iterator[SearchParam]
     yield param
 
 
-def _is_canonical(param: SearchParam) -> bool:
+def is_canonical(param: SearchParam) -> bool:
+    """Whether the parameter's values are canonicals, which can be followed forwards only."""
     return all(path.datatype in ("canonical", "uri") for path in param.paths)
 
 
@@ -117,11 +119,11 @@ def _links(
     """The links of one parameter that can lead from, or to, one of the types searched, or from wherever an iteration is."""
     if not is_reverse and source not in types and not iterate:
         return
-    is_canonical = _is_canonical(param)
+    by_url = is_canonical(param)
     for target in reference.targets(source, param.code):
         if only not in (None, target) or (is_reverse and target not in types and not iterate):
             continue
-        if is_canonical:
+        if by_url:
             # A Device has a url too, but nothing refers to it by that.
             if not is_reverse and {"url", "version"} <= REGISTRY.types[target].search.keys():
                 yield Link(source, target, "words", param.id, is_reverse, iterate)
