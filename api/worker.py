@@ -22,4 +22,4 @@ def document() -> dict[str, Any]:
         settings = Settings(
             data_dir=Path(data_dir), database_url="postgresql://localhost/hearth", base_url="http://127.0.0.1:8080"
         )
-        return dict(create_app(settings).web.openapi())
+        return dict(create_app(settings).openapi())

@@ -26,7 +26,7 @@ TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("GET", "T/I/_history", "history-instance"),
     ("GET", "T/I/_history/V", "vread"),
     ("GET POST", "T/I/$validate", "validate"),
-    ("GET", "T/I/$meta", "meta"),
+    ("GET POST", "T/I/$meta", "meta"),
     ("GET POST", "Patient/I/$everything", "everything"),
     ("GET", "T/I/T", "search-compartment"),
     ("POST", "T/I/T/_search", "search-compartment"),
