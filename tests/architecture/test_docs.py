@@ -15,6 +15,8 @@ import typer
 
 from api.cli import app
 from api.worker import document
+from schemas import library
+from schemas.registry import REGISTRY
 from service.embedded import Cluster
 from service.interactions.routes import TABLE
 
@@ -24,6 +26,7 @@ PROSE = "\n".join(page.read_text() for page in PAGES)
 API = (ROOT / "docs" / "fhir-api.md").read_text()
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+SEARCH = (ROOT / "docs" / "search.md").read_text()
 NAMES = {"T": "[type]", "I": "[id]", "V": "[version]"}
 
 
@@ -71,6 +74,22 @@ def test_every_other_address_is_in_the_documents() -> None:
     for path in document()["paths"]:
         if not path.startswith(("/fhir", "/t/")):
             assert f"{path}`" in PROSE, path
+
+
+def test_the_types_held_are_listed() -> None:
+    listed = API.partition("## Types")[2].strip().rstrip(".").replace("\n", " ").split(", ")
+    assert listed == sorted(each.name for each in REGISTRY.types.values() if each.storable)
+
+
+def test_search_parameters_of_our_own_are_listed() -> None:
+    own = {
+        (each.name, param.code)
+        for each in REGISTRY.types.values()
+        for param in each.search.values()
+        if param.url.startswith(library.BASE)
+    }
+    rows = re.findall(r"^\| (\w+) \| ([^|]+) \|", SEARCH.partition("of Hearth's own")[2], re.MULTILINE)
+    assert {(name, code) for name, codes in rows for code in re.findall(r"`([^`]+)`", codes)} == own
 
 
 class Step(NamedTuple):
