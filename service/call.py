@@ -67,6 +67,8 @@ class Reply:
     type: str | None = None
     id: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    patient: str | None = None
+    """Whose data it shows, where that is one Patient."""
     audited: bool = False
     """Whether the AuditEvent went into the same transaction, as every write's does."""
     audits: tuple[AuditRecord, ...] = ()

@@ -76,6 +76,7 @@ class Spool:
         self._written = self._rows = self._sealed_bytes = 0
         self._sealed: list[tuple[Path, int]] = []
         self._some, self._full = asyncio.Event(), asyncio.Event()
+        self._shipping = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -134,12 +135,13 @@ class Spool:
 
     async def flush(self) -> None:
         """Ships all that was appended until now. Raises what `ship` raises."""
-        # While the database is away the open file grows, instead of one file a fifth of a second.
-        if self._written and (not self._sealed or self._written >= SEGMENT_BYTES):
-            self._seal()
-        if self._file < 0:
-            self._open()
-        await self._ship_sealed()
+        async with self._shipping:
+            # While the database is away the open file grows, instead of one file a fifth of a second.
+            if self._written and (not self._sealed or self._written >= SEGMENT_BYTES):
+                self._seal()
+            if self._file < 0:
+                self._open()
+            await self._ship_sealed()
 
     async def _run(self) -> None:
         adopt_at, pause = 0.0, 0.0

@@ -1,6 +1,7 @@
 """history of one resource, of a type, and of the whole system. https://hl7.org/fhir/R4/http.html#history"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -9,6 +10,7 @@ from schemas import dates, ids, json
 from schemas.registry import REGISTRY
 from service.call import Call, Reply
 from service.errors import BadRequest, NotFound
+from service.index.subject import patient_in
 from service.interactions import body, replies
 from service.store import Kept, Span, Store, Version
 
@@ -29,7 +31,9 @@ async def history(call: Call, store: Store) -> Reply:
     if not found and await store.read(call.type, call.id) is None:
         raise NotFound(f"There is no {call.type}/{call.id} here")
     more = _link(call, store, [found[count - 1].stored.version]) if len(found) > count > 0 else None
-    return _reply(call, store, [_entry(call, store, each) for each in found[:count]], more)
+    reply = _reply(call, store, [_entry(call, store, each) for each in found[:count]], more)
+    shown = next((store.json(each.stored) for each in found if not each.stored.deleted), None)
+    return reply if shown is None else replace(reply, patient=patient_in(call.type, call.id, shown, call.base))
 
 
 async def history_type(call: Call, store: Store) -> Reply:

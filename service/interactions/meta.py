@@ -2,6 +2,7 @@
 
 from schemas import json
 from service.call import Call, Reply
+from service.index.subject import patient_of
 from service.interactions.read import existing
 from service.store import Store
 
@@ -12,6 +13,8 @@ async def meta(call: Call, store: Store) -> Reply:
     assert call.id is not None
     call.grant.require("r", call.type)
     stored = await existing(store, call.type, call.id)
-    value = store.resource(stored).get("meta", {})
+    resource = store.resource(stored)
+    value = resource.get("meta", {})
     body = {"resourceType": "Parameters", "parameter": [{"name": "return", "valueMeta": value}]}
-    return Reply(200, json.encode(body), type=call.type, id=call.id)
+    patient = patient_of(call.type, call.id, resource, call.base)
+    return Reply(200, json.encode(body), type=call.type, id=call.id, patient=patient)

@@ -8,7 +8,7 @@ from service import audit, homework
 from service.audit import AuditRecord
 from service.call import Call, Reply
 from service.errors import Conflict, PreconditionFailed
-from service.index.subject import patient_of
+from service.index.subject import patient_in, patient_of
 from service.store import Change, IdTaken, Store, VersionConflict
 
 _ATTEMPTS: Final = 4
@@ -56,8 +56,8 @@ async def commit(plans: Sequence[Plan], store: Store) -> list[Change]:
     call = plans[0].call
     changes = await homework.followed(call, store, planned)
     calls = [plan.call for plan in plans if plan.change is not None]
-    audits = [_audit(each, change) for each, change in zip(calls, changes, strict=False)]
-    audits += [_audit(call, change) for change in changes[len(planned) :]]
+    audits = [_audit(each, change, store) for each, change in zip(calls, changes, strict=False)]
+    audits += [_audit(call, change, store) for change in changes[len(planned) :]]
     await store.commit(changes, audits)
     return changes
 
@@ -65,9 +65,8 @@ async def commit(plans: Sequence[Plan], store: Store) -> list[Change]:
 _INTERACTION: Final = {"c": "create", "u": "update", "d": "delete"}
 
 
-def _audit(call: Call, change: Change) -> AuditRecord:
+def _audit(call: Call, change: Change, store: Store) -> AuditRecord:
     patched = call.interaction == "patch" and change.type == call.type
-    resource = change.resource
     return audit.event(
         "patch" if patched else _INTERACTION[change.letter],
         tenant_id=call.tenant_id,
@@ -80,8 +79,18 @@ def _audit(call: Call, change: Change) -> AuditRecord:
         version=change.version,
         query=None,
         request_id=call.request_id,
-        patient=None if resource is None else patient_of(change.type, change.id, resource),
+        patient=_patient(call, change, store),
     )
+
+
+def _patient(call: Call, change: Change, store: Store) -> str | None:
+    """Whose data was written; of a deletion, whose it was."""
+    if change.resource is not None:
+        return patient_of(change.type, change.id, change.resource, call.base)
+    before = change.before
+    if before is None or before.content is None:
+        return None
+    return patient_in(change.type, change.id, store.json(before), call.base)
 
 
 def stale(call: Call) -> PreconditionFailed:

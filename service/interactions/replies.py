@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from schemas import json
+from schemas import ids, json
 from schemas.outcome import Issue, outcome
 from schemas.subset import elements, summary
 from service import audit
 from service.call import Call, Reply
 from service.errors import BadRequest
+from service.index.subject import patient_asked, patient_in
 from service.store import Change, Store, Stored
 
 SUMMARIES: Final = ("true", "text", "data")
@@ -45,6 +46,10 @@ _AUDITED_AS: Final = {
 
 def record_of(call: Call, reply: Reply, query: str) -> audit.AuditRecord:
     """The AuditEvent of an interaction that wrote nothing, refused ones included."""
+    type_name, resource_id = reply.type or call.type, reply.id or call.id
+    patient = reply.patient or patient_asked(call.params, call.compartment, call.base)
+    if type_name == "Patient" and resource_id is not None and ids.is_legal(resource_id):
+        patient = resource_id
     return audit.event(
         _AUDITED_AS.get(call.interaction, call.interaction),
         tenant_id=call.tenant_id,
@@ -52,24 +57,26 @@ def record_of(call: Call, reply: Reply, query: str) -> audit.AuditRecord:
         address=call.address,
         recorded=call.now,
         outcome=audit.outcome_of(reply.status),
-        type=reply.type or call.type,
-        id=reply.id or call.id,
+        type=type_name,
+        id=resource_id,
         version=reply.version,
         query=query or None,
         request_id=call.request_id,
-        patient=reply.id if reply.type == "Patient" else None,
+        patient=patient,
     )
 
 
 def found(call: Call, store: Store, stored: Stored, status: int = 200) -> Reply:
     """A version as it lies in the store."""
+    content = store.json(stored)
     return Reply(
         status,
-        shaped(call, store.json(stored)),
+        shaped(call, content),
         version=stored.version,
         updated=stored.updated,
         type=stored.type,
         id=stored.id,
+        patient=patient_in(stored.type, stored.id, content, call.base),
     )
 
 
@@ -97,7 +104,8 @@ def written(call: Call, change: Change, status: int) -> Reply:
 
 def unchanged(call: Call, store: Store, stored: Stored, status: int = 200) -> Reply:
     """What was there already: a no-op update, or the match of a conditional create."""
-    content = None if call.prefer.returns == "minimal" else store.json(stored)
+    held = store.json(stored)
+    content = None if call.prefer.returns == "minimal" else held
     if call.prefer.returns == "OperationOutcome":
         sentence = f"{stored.type}/{stored.id} is version {stored.version} already; nothing was changed"
         content = json.encode(outcome([Issue("information", "informational", sentence)]))
@@ -109,4 +117,5 @@ def unchanged(call: Call, store: Store, stored: Stored, status: int = 200) -> Re
         location=f"{call.base}/{stored.type}/{stored.id}/_history/{stored.version}",
         type=stored.type,
         id=stored.id,
+        patient=patient_in(stored.type, stored.id, held, call.base),
     )
