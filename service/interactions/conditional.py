@@ -18,7 +18,7 @@ Criteria: TypeAlias = tuple[tuple[str, str], ...]
 _NO_CRITERION: Final = ("_count", "_sort", "_format", "_pretty", "_summary", "_elements")
 _HOLD: Final = (
     "insert into conditional_key (tenant_id, type_id, key, taken)"
-    " select $1, t, k, $4 from unnest($2::smallint[], $3::bigint[]) as wanted (t, k) order by t, k"
+    " select $1, t, k, $4 from unnest($2::int[], $3::bigint[]) as wanted (t, k) order by t, k"
     " on conflict (tenant_id, type_id, key) do update set taken = excluded.taken"
 )
 
