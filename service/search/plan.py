@@ -17,6 +17,7 @@ from service.search.query import (
     AllOf,
     AnyOf,
     Chain,
+    Further,
     Has,
     HotDate,
     Identity,
@@ -25,6 +26,7 @@ from service.search.query import (
     Place,
     Range,
     Sort,
+    Span,
     String,
     Test,
     Typed,
@@ -41,6 +43,13 @@ ORDERED: Final[dict[str, frozenset[str]]] = {
 """The hot columns of each type that an index leads with and continues with (d0, id)."""
 INDEXED: Final[dict[str, frozenset[str]]] = {**ORDERED, "Task": frozenset(("k1", "k2"))}
 """The hot columns that an index finds at all; in other types they only filter."""
+FURTHER: Final = frozenset(("Observation",))
+"""Types with an index of the rows that have more codes than the one in k1, by patient."""
+LONG: Final[dict[str, frozenset[str]]] = {
+    "Observation": frozenset(("k1", "patient")),
+    "QuestionnaireResponse": frozenset(("k1",)),
+}
+"""Types with an index of the rows that span more than a day, by which column: of all others a date bounds the start."""
 MOST_ARMS: Final = 8
 _RANKS: Final = {"ident": 1, "patient": 3, "sel": 5, "k1": 6, "k2": 7}
 
@@ -109,7 +118,8 @@ def arms(typed: Typed, sorts: Sequence[Sort]) -> tuple[Arm, ...]:
     if not by_date:
         return (Arm(typed.tests, False),)
     rest = (*typed.tests[:at], *typed.tests[at + 1 :])
-    return tuple(_split(typed, typed.tests[at], rest))
+    split = [each for arm in _split(typed, typed.tests[at], rest) for each in _by_code(typed.type, arm)]
+    return tuple(each for arm in split for each in _by_length(typed.type, arm))
 
 
 def _split(typed: Typed, driver: Test, rest: tuple[Test, ...]) -> list[Arm]:
@@ -121,6 +131,37 @@ def _split(typed: Typed, driver: Test, rest: tuple[Test, ...]) -> list[Arm]:
     return [
         Arm((each, *_others(found[:at], each), *rest), _is_ordered(typed.type, each)) for at, each in enumerate(found)
     ]
+
+
+def _by_code(type_name: str, arm: Arm) -> list[Arm]:
+    """A patient's rows by code: those with it in k1, which the patient's index holds, apart from the few with further ones."""
+    driver = arm.tests[0]
+    if type_name not in FURTHER or not arm.ordered or not isinstance(driver, Place) or driver.column != "patient":
+        return [arm]
+    for at, test in enumerate(arm.tests):
+        if isinstance(test, AnyOf) and all(
+            isinstance(each, Place) and each.column in ("k1", "sel") for each in test.tests
+        ):
+            first = [each for each in test.tests if isinstance(each, Place) and each.column == "k1"]
+            further = [each for each in test.tests if each not in first]
+            if len(first) == 1 and further:
+                rest = (*arm.tests[:at], *arm.tests[at + 1 :])
+                others = (Further(), AnyOf(tuple(further)), Negated(first[0]))
+                return [Arm((*rest, first[0]), True), Arm((*rest, *others), True)]
+    return [arm]
+
+
+def _by_length(type_name: str, arm: Arm) -> list[Arm]:
+    """The rows that started after a date less a day, which an index bounds, apart from the few that span more than a day."""
+    driver = arm.tests[0]
+    if not arm.ordered or not isinstance(driver, Place) or driver.column not in LONG.get(type_name, ()):
+        return [arm]
+    if driver.column == "patient" and any(isinstance(each, Place) and each.column == "k1" for each in arm.tests[1:]):
+        return [arm]  # the code leaves few rows to look at, and is tested within the index
+    dates = [each for each in arm.tests if isinstance(each, HotDate) and each.prefix in ("gt", "ge", "ap")]
+    if not dates:
+        return [arm]
+    return [Arm((*arm.tests, Span(dates[0].lo, is_long)), True) for is_long in (False, True)]
 
 
 def _others(before: Sequence[Test], test: Test) -> list[Test]:

@@ -128,6 +128,20 @@ class Listed(NamedTuple):
     tag: str = "listed"
 
 
+class Further(NamedTuple):
+    """The parameter in k1 has more codes than the one there."""
+
+    tag: str = "further"
+
+
+class Span(NamedTuple):
+    """The row is shorter than a day and starts after the slot's time less a day; or it is longer, and starts before that."""
+
+    slot: int
+    is_long: bool
+    tag: str = "span"
+
+
 class Always(NamedTuple):
     """True for every row, or for none."""
 
@@ -150,6 +164,8 @@ Test: TypeAlias = (
     | Chain
     | Has
     | Listed
+    | Further
+    | Span
     | Always
 )
 

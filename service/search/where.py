@@ -4,7 +4,7 @@ Prefixes follow the interval semantics of https://hl7.org/fhir/R4/search.html#pr
 parameter's, both half-open for dates.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -16,6 +16,7 @@ from service.search.query import (
     Always,
     AnyOf,
     Chain,
+    Further,
     Has,
     HotDate,
     Identity,
@@ -24,6 +25,7 @@ from service.search.query import (
     Place,
     Present,
     Range,
+    Span,
     String,
     Test,
     Updated,
@@ -106,11 +108,18 @@ class Frame:
         render = cast(Callable[[Frame, Any, str, str], str], _RENDER[type(test)])
         return render(self, test, type_name, alias)
 
-    def inner(self, test: Test, type_name: str, alias: str, columns: str, extra: str = "") -> str:
-        """A subselect of the visible rows of a type for which `test` holds; `extra` joins more to them."""
-        table, where = self.rows(type_name, alias, test=test)
-        where.append(self.condition(test, type_name, alias))
-        return f"select {columns} from {table}{extra} where {' and '.join(where)}"
+    def inner(
+        self, test: Test, type_name: str, alias: str, columns: str, extra: str = "", only: Sequence[str] = ()
+    ) -> str:
+        """A subselect of the visible rows of a type for which `test` holds; `extra` joins to them, `only` limits that."""
+        # One select for each alternative: each is answered by an index of its own.
+        tests = test.tests if isinstance(test, AnyOf) and test.tests else (test,)
+        selects = []
+        for each in tests:
+            table, where = self.rows(type_name, alias, test=each)
+            where.append(self.condition(each, type_name, alias))
+            selects.append(f"select {columns} from {table}{extra} where {' and '.join([*where, *only])}")
+        return " union all ".join(selects)
 
 
 def is_positive(test: Test) -> bool:
@@ -207,15 +216,26 @@ def _has(frame: Frame, test: Has, type_name: str, alias: str) -> str:
     if test.key is None:
         return f"{alias}.id in ({frame.inner(test.test, test.type, inner, f'{inner}.patient')})"
     referred = f" cross join lateral unnest({inner}.ref, {inner}.refk) {inner}r(id, k)"
-    found = frame.inner(test.test, test.type, inner, f"{inner}r.id", referred)
-    return f"{alias}.id in ({found} and {inner}r.k = {test.key})"
+    found = frame.inner(test.test, test.type, inner, f"{inner}r.id", referred, [f"{inner}r.k = {test.key}"])
+    return f"{alias}.id in ({found})"
 
 
 def _listed(frame: Frame, test: Listed, type_name: str, alias: str) -> str:
     inner = f"{alias}l"
     referred = f" cross join lateral unnest({inner}.ref, {inner}.refk) {inner}r(id, k)"
-    found = frame.inner(Identity(test.slot), "List", inner, f"{inner}r.id", referred)
-    return f"{alias}.id in ({found} and {inner}r.k = {test.key})"
+    found = frame.inner(Identity(test.slot), "List", inner, f"{inner}r.id", referred, [f"{inner}r.k = {test.key}"])
+    return f"{alias}.id in ({found})"
+
+
+def _further(frame: Frame, test: Further, type_name: str, alias: str) -> str:
+    return f"{alias}.present < 0"
+
+
+def _span(frame: Frame, test: Span, type_name: str, alias: str) -> str:
+    # Written as the partial indexes are.
+    if test.is_long:
+        return f"{alias}.d1 - {alias}.d0 > interval '1 day' and {alias}.d0 < ${test.slot} - interval '1 day'"
+    return f"{alias}.d0 >= ${test.slot} - interval '1 day'"
 
 
 def _always(frame: Frame, test: Always, type_name: str, alias: str) -> str:
@@ -237,5 +257,7 @@ _RENDER: Final[dict[type, Callable[..., str]]] = {
     Chain: _chain,
     Has: _has,
     Listed: _listed,
+    Further: _further,
+    Span: _span,
     Always: _always,
 }
