@@ -5,6 +5,7 @@ https://profiles.ihe.net/ITI/BALP/
 """
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -74,6 +75,8 @@ class AuditRecord:
     entity: tuple[str, str] | None
     address: str | None
     content: bytes
+    also: tuple[tuple[str, str], ...] = ()
+    """Resources that the service wrote because of it, such as the scores of an answer."""
 
 
 def event(
@@ -90,8 +93,11 @@ def event(
     query: str | None,
     request_id: str,
     patient: str | None,
+    also: Sequence[tuple[str, str, int]] = (),
 ) -> AuditRecord:
     """The record of one interaction on `type`/`id`; `patient` is the logical id of the Patient it concerns.
+
+    `also` are the resources (type, id, version) that the service wrote because of it.
 
     `query` is the query string of a search or operation. It may hold identifiers, so it is kept in the event, as FHIR
     has it, and in no log. `recorded` is UTC, cut to milliseconds (schemas.dates.clock).
@@ -101,7 +107,7 @@ def event(
     text = (
         f'{{"resourceType":"AuditEvent","id":"{key}","meta":{{"versionId":"1","lastUpdated":"{moment}"}},'
         f'{_what(interaction)},"recorded":"{moment}","outcome":"{outcome}",{_who(client_id, address)},{_SOURCE}'
-        f"{_entities(type, id, version, query, patient, request_id)}}}"
+        f"{_entities(type, id, version, query, patient, request_id, also)}}}"
     )
     return AuditRecord(
         key,
@@ -115,6 +121,7 @@ def event(
         (type, id) if id is not None and type in REGISTRY.names and ids.is_legal(id) else None,
         address,
         text.encode(),
+        tuple((name, each) for name, each, _ in also),
     )
 
 
@@ -128,7 +135,13 @@ def outcome_of(status: int) -> int:
 
 
 def _entities(
-    type: str | None, id: str | None, version: int | None, query: str | None, patient: str | None, request_id: str
+    type: str | None,
+    id: str | None,
+    version: int | None,
+    query: str | None,
+    patient: str | None,
+    request_id: str,
+    also: Sequence[tuple[str, str, int]],
 ) -> str:
     found = []
     if id is not None:
@@ -136,6 +149,7 @@ def _entities(
     elif type is not None and query is None:
         name = f'{{"type":{_quoted(type)}}}' if type in REGISTRY.names else _identifier(type)
         found.append(f'{{"what":{name},{_OBJECT}')
+    found += [f'{{"what":{_what_of(*each)},{_OBJECT}' for each in also]
     if query is not None:
         address = f"{type or ''}?{query}"
         found.append(f'{_QUERY}{b64encode(address.encode()).decode("ascii")}"}}')

@@ -22,6 +22,8 @@ from service.store import Change, Store
 
 JsonObject = dict[str, Any]
 ASSEMBLER: Final = "Device/hearth"
+CAUSE: Final = "QuestionnaireResponse"
+"""The type of which a write has consequences."""
 _OPEN: Final = ",".join(sorted(OPEN))
 _SCORED: Final = ("completed", "amended")
 _SERVICE: Final = Grant("hearth", (Rule("*", frozenset("cruds")),), "hearth")
@@ -32,7 +34,7 @@ async def followed(call: Call, store: Store, changes: Sequence[Change]) -> list[
     """The planned changes, then what follows from them. Raises Unprocessable when an answer breaks its Questionnaire."""
     result = list(changes)
     for change in changes:
-        if change.type == "QuestionnaireResponse" and change.resource is not None:
+        if change.type == CAUSE and change.resource is not None:
             await _answer(call, store, change, result)
     return result
 

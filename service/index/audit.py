@@ -22,6 +22,8 @@ def build(record: AuditRecord) -> rows.IndexRow:
     if record.entity is not None and record.entity[0] in REGISTRY.types:
         type_name, resource_id = record.entity
         _refer(row, "entity", record.tenant_id, type_name, resource_id)
+    for type_name, resource_id in record.also:
+        _refer(row, "entity", record.tenant_id, type_name, resource_id)
     if record.patient is not None:
         _refer(row, "patient", record.tenant_id, "Patient", str(record.patient))
         if record.entity is None or record.entity[0] != "Patient":

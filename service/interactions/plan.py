@@ -56,8 +56,13 @@ async def commit(plans: Sequence[Plan], store: Store) -> list[Change]:
     call = plans[0].call
     changes = await homework.followed(call, store, planned)
     calls = [plan.call for plan in plans if plan.change is not None]
-    audits = [_audit(each, change, store) for each, change in zip(calls, changes, strict=False)]
-    audits += [_audit(call, change, store) for change in changes[len(planned) :]]
+    # What follows is no interaction of anybody's: the event of the answer that it follows from names it.
+    followed = tuple((each.type, each.id, each.version) for each in changes[len(planned) :])
+    cause = next((at for at, each in enumerate(planned) if each.type == homework.CAUSE), 0)
+    audits = [
+        _audit(each, change, store, followed if at == cause else ())
+        for at, (each, change) in enumerate(zip(calls, changes, strict=False))
+    ]
     await store.commit(changes, audits)
     return changes
 
@@ -65,7 +70,7 @@ async def commit(plans: Sequence[Plan], store: Store) -> list[Change]:
 _INTERACTION: Final = {"c": "create", "u": "update", "d": "delete"}
 
 
-def _audit(call: Call, change: Change, store: Store) -> AuditRecord:
+def _audit(call: Call, change: Change, store: Store, also: tuple[tuple[str, str, int], ...]) -> AuditRecord:
     patched = call.interaction == "patch" and change.type == call.type
     return audit.event(
         "patch" if patched else _INTERACTION[change.letter],
@@ -80,6 +85,7 @@ def _audit(call: Call, change: Change, store: Store) -> AuditRecord:
         query=None,
         request_id=call.request_id,
         patient=_patient(call, change, store),
+        also=also,
     )
 
 
