@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
-	--no-annotate --no-header --no-emit-index-url --no-emit-find-links pyproject.toml
+	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 WORKERS ?= 2
 
 .PHONY: run test test-all check bench lock openapi clean
@@ -36,8 +36,9 @@ bench: $(VENV)/.dev
 
 # Anew from pyproject.toml; add UPGRADE=--upgrade for the newest releases. The runtime lock is a part of the dev lock.
 lock: $(VENV)/.dev
-	$(LOCK) $(UPGRADE) --group dev --output-file requirements-dev.lock
-	$(LOCK) $(UPGRADE) --constraint requirements-dev.lock --output-file requirements.lock
+	$(LOCK) $(UPGRADE) pyproject.toml --group dev --output-file requirements-dev.lock
+	$(LOCK) $(UPGRADE) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
+	$(LOCK) $(UPGRADE) --group pyproject.toml:build --constraint requirements-dev.lock --output-file requirements-build.lock
 
 openapi: $(VENV)/.dev
 	$(BIN)/hearth openapi --write
@@ -45,16 +46,18 @@ openapi: $(VENV)/.dev
 clean:
 	rm -rf .venv .venv-3.* .hearth dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache
 
-$(VENV)/.run: $(VENV)/pyvenv.cfg requirements.lock pyproject.toml
+$(VENV)/.run: $(VENV)/pyvenv.cfg requirements.lock requirements-build.lock pyproject.toml
 	@echo "Installing Hearth into $(VENV) (once; about a minute)"
 	@$(PIP) --require-hashes -r requirements.lock
-	@$(PIP) --no-deps -e .
+	@$(PIP) --require-hashes -r requirements-build.lock
+	@$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/pyvenv.cfg requirements-dev.lock pyproject.toml
+$(VENV)/.dev: $(VENV)/pyvenv.cfg requirements-dev.lock requirements-build.lock pyproject.toml
 	@echo "Installing Hearth and its development tools into $(VENV) (once; about a minute)"
 	@$(PIP) --require-hashes -r requirements-dev.lock
-	@$(PIP) --no-deps -e .
+	@$(PIP) --require-hashes -r requirements-build.lock
+	@$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@ $(VENV)/.run
 
 $(VENV)/pyvenv.cfg:
