@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from api import oauth, openapi, operations
 from api.fhir import FhirApi, Receive, Scope, Send
+from api.trace import Traced
 from api.web import web_application
 from service.engine import Engine
 from service.settings import Settings
@@ -21,6 +22,7 @@ class Hearth:
     def __init__(self, engine: Engine, web: FastAPI) -> None:
         self.engine = engine
         self.web = web
+        self._traced = Traced(web, engine)
         self._fhir = FhirApi(engine)
         self._origin = engine.settings.base_url
 
@@ -34,7 +36,7 @@ class Hearth:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        await self.web(scope, receive, send)
+        await self._traced(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document of everything that is served."""

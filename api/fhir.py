@@ -5,20 +5,19 @@ https://hl7.org/fhir/R4/http.html
 """
 
 import gzip
-import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
-from uuid import uuid4
 
 import msgspec
 
-from api import metrics, negotiation
+from api import metrics, negotiation, trace
 from api.outcomes import refusal_body
 from service import capabilities, logs, query_string
 from service.call import Reply
 from service.engine import Engine, Request
 from service.errors import (
+    DEFECT,
     BadRequest,
     HearthError,
     MethodNotAllowed,
@@ -33,7 +32,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:\-]{1,64}")
 _GZIP_FROM: Final = 1024
 _PASSED_BY: Final = 1 << 26
 _COMMON: Final[Headers] = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"private, no-cache")]
@@ -51,8 +49,7 @@ class FhirApi:
         """One request; `path` is what follows the base."""
         started = time.perf_counter()
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-        given = headers.get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid4())
+        request_id = trace.request_id(headers.get("x-request-id", ""))
         found = _UNKNOWN
         try:
             found = _route(scope["method"], path)
@@ -62,7 +59,7 @@ class FhirApi:
             status, content, out = refusal.status, refusal_body(refusal), refusal_headers(refusal)
         except Exception:
             logs.failure(request_id)
-            failure = HearthError("Something went wrong on our side; the request id names it in the log")
+            failure = HearthError(DEFECT)
             status, content, out = 500, refusal_body(failure), []
         content = self._shaped(scope, content)
         await _send(send, scope, status, content, out, request_id, headers)

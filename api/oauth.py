@@ -1,5 +1,6 @@
 """OAuth endpoints and discovery, for the default tenant and for each other one. https://hl7.org/fhir/smart-app-launch/STU2.2/"""
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -34,11 +35,15 @@ def router(engine: Engine) -> APIRouter:
         await engine.tenant_id(tenant)
         return JSONResponse(smart.configuration(engine.settings.base_url, tenant), headers=_OPEN)
 
+    def add(path: str, endpoint: Callable[..., Any], method: str, name: str, summary: str) -> None:
+        routes.add_api_route(path, endpoint, methods=[method], name=name, summary=summary)
+
     for prefix in ("", "/t/{tenant}"):
-        routes.add_api_route(f"{prefix}/oauth/token", issue, methods=["POST"])
-        routes.add_api_route(f"{prefix}/oauth/revoke", revoked, methods=["POST"])
-        routes.add_api_route(f"{prefix}/fhir/.well-known/smart-configuration", configuration, methods=["GET"])
-    routes.add_api_route("/.well-known/smart-configuration", configuration, methods=["GET"])
+        add(f"{prefix}/oauth/token", issue, "POST", "token", "Get an access token")
+        add(f"{prefix}/oauth/revoke", revoked, "POST", "revoke", "Revoke an access token")
+    for prefix in ("/fhir", "/t/{tenant}/fhir", ""):
+        address = f"{prefix}/.well-known/smart-configuration"
+        add(address, configuration, "GET", "smart-configuration", "How to get an access token")
     return routes
 
 

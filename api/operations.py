@@ -26,7 +26,7 @@ def router(engine: Engine) -> APIRouter:
             await connection.fetchval("select 1")
         return {"status": "ok"}
 
-    @routes.get("/metrics", include_in_schema=False)
+    @routes.get("/metrics", name="metrics", include_in_schema=False)
     async def scrape() -> Response:
         """Figures for Prometheus."""
         try:

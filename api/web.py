@@ -1,7 +1,6 @@
 """The web application around the FHIR API: its errors speak OperationOutcome too, its /docs needs no other host."""
 
 from typing import Any
-from uuid import uuid4
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +11,7 @@ from api import docs, openapi
 from api.fhir import refusal_headers
 from api.outcomes import refusal_body
 from service import logs
-from service.errors import BadRequest, HearthError, MethodNotAllowed, NotFound
+from service.errors import DEFECT, BadRequest, HearthError, MethodNotAllowed, NotFound
 
 _FHIR_JSON = "application/fhir+json; charset=utf-8"
 
@@ -25,11 +24,11 @@ def web_application(origin: str) -> FastAPI:
     web.add_exception_handler(RequestValidationError, _invalid)
     web.add_exception_handler(Exception, _failed)
 
-    @web.get("/openapi.json", include_in_schema=False)
+    @web.get("/openapi.json", name="openapi", include_in_schema=False)
     async def document() -> Response:
         return JSONResponse(openapi.document(web))
 
-    @web.get("/docs", include_in_schema=False)
+    @web.get("/docs", name="docs", include_in_schema=False)
     async def page() -> Response:
         return HTMLResponse(docs.page(openapi.document(web), origin), headers={"Content-Security-Policy": docs.POLICY})
 
@@ -72,9 +71,6 @@ async def _invalid(_request: Request, fault: Exception) -> Response:
     return _response(BadRequest(f"{'.'.join(map(str, first['loc']))}: {first['msg']}"))
 
 
-async def _failed(_request: Request, _fault: Exception) -> Response:
-    request_id = str(uuid4())
-    logs.failure(request_id)
-    response = _response(HearthError("Something went wrong on our side; the request id names it in the log"))
-    response.headers["X-Request-Id"] = request_id
-    return response
+async def _failed(request: Request, _fault: Exception) -> Response:
+    logs.failure(request.state.request_id)
+    return _response(HearthError(DEFECT))

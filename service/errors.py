@@ -14,6 +14,9 @@ from typing import ClassVar
 
 from schemas.outcome import Issue
 
+DEFECT = "Something went wrong on our side; the request id names it in the log"
+"""What is said of an exception that is no HearthError."""
+
 
 class HearthError(Exception):
     """The request could not be carried out."""

@@ -47,25 +47,18 @@ def configure(level: str = "info", style: str = "json", stream: BinaryIO | None 
 
 
 def request(
-    request_id: str, tenant: str | None, interaction: str, type_name: str | None, outcome: int, ms: float
+    request_id: str,
+    tenant: str | None,
+    interaction: str,
+    type_name: str | None,
+    outcome: int,
+    ms: float,
+    *,
+    is_probe: bool = False,
 ) -> None:
     """The line of one request: what was done to which type, with which status, in how many milliseconds."""
-    if _direct is not None:
-        line = {
-            "timestamp": datetime.now(UTC),
-            "level": "info",
-            "event": "request",
-            "request_id": request_id,
-            "tenant": tenant,
-            "interaction": interaction,
-            "type": type_name,
-            "outcome": outcome,
-            "ms": round(ms, 2),
-        }
-        _direct.write(_encode(line) + b"\n")
-        _direct.flush()
-        return
-    _log.info(
+    say = _log.debug if is_probe else _log.info
+    say(
         "request", request_id=request_id, tenant=tenant, interaction=interaction, type=type_name, outcome=outcome,
         ms=round(ms, 2),
     )  # fmt: skip

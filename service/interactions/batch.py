@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from schemas.validate import validate as faults_of
+from service import logs
 from service.call import Call, Reply
 from service.database import explained
-from service.errors import BadRequest, HearthError
+from service.errors import DEFECT, BadRequest, HearthError
 from service.interactions.entry import Answer, answered, located, parse
 from service.interactions.transaction import Interaction, transaction
 from service.store import Store
@@ -48,4 +49,7 @@ async def _batch(
                 answers.append(Answer(await interactions[entry.call.interaction](entry.call, store), entry))
         except HearthError as refusal:
             answers.append(Answer(Reply(refusal.status), entry, refusal))
+        except Exception:  # entries before this one are written: they are answered, whatever becomes of this one
+            logs.failure(call.request_id)
+            answers.append(Answer(Reply(500), entry, HearthError(DEFECT)))
     return answered("batch-response", answers)
