@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 QUIET_SECONDS = 0.25
+"""Longer than audit records of reads wait until they are shipped."""
 QUIET_CPU = 0.003
 QUIET_MOST_SECONDS = 20.0
 
@@ -25,9 +26,10 @@ class Reading(NamedTuple):
 class Meter:
     """Reads two trees: `hearth serve` with its workers, and the postmaster with every child, dead ones too."""
 
-    def __init__(self, server: int, postmaster: int) -> None:
+    def __init__(self, server: int, postmaster: int, pause: float = QUIET_SECONDS) -> None:
         self.server = server
         self.postmaster = postmaster
+        self._pause = pause
 
     def read(self) -> Reading:
         """What both have used until now; autovacuum, checkpoints and the WAL writer count as PostgreSQL."""
@@ -39,7 +41,7 @@ class Meter:
         deadline = time.monotonic() + QUIET_MOST_SECONDS
         before = self.read()
         while time.monotonic() < deadline:
-            time.sleep(QUIET_SECONDS)
+            time.sleep(self._pause)
             now = self.read()
             if sum(now) - sum(before) < QUIET_CPU:
                 return

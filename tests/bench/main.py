@@ -73,7 +73,7 @@ async def bench(place: Place, given: argparse.Namespace) -> dict[str, Any]:
         results += measured
         say(f"\n{report.table(measured)}\n\n{report.disk(tables, whole, count)}")
     memory = cpu.resident_bytes(place.pid)
-    starts = await started(place, sample)
+    starts = await started(place, sample, 1 if is_quick(given) else STARTS)
     place.stop()
     await place.drop_copy()
     say(f"\n{report.flatness(results)}\n\n{report.process(memory, starts)}")
@@ -103,8 +103,10 @@ async def at_size(place: Place, sample: Sample, size: int, given: argparse.Names
             )
             workload = await row.build(stage)
             connection.close()
-            meter = await place.meter()
+            meter = cpu.Meter(place.pid, await place.postmaster(), pause(given))
             found.append(await measure(row, size, place.port, workload, meter, given))
+            if not is_quick(given):  # else autovacuum does it while some later workload is measured
+                await sample.vacuum()
             say(report.line(found[-1]))
         rounds.append(found)
     return [report.median(each) for each in zip(*rounds, strict=True)]
@@ -122,7 +124,7 @@ async def floor(place: Place, sample: Sample, size: int, given: argparse.Namespa
             while True:
                 yield rng.choice(requests)
 
-        meter = cpu.Meter(bare.process.pid, await place.postmaster())
+        meter = cpu.Meter(bare.process.pid, await place.postmaster(), pause(given))
         return await measure(Row(report.FLOOR, None, nothing), size, bare.port, script, meter, given)
 
 
@@ -165,6 +167,16 @@ async def measure(
     )
 
 
+def is_quick(given: argparse.Namespace) -> bool:
+    """Whether this only looks if everything works."""
+    return bool(given.seconds < 1)
+
+
+def pause(given: argparse.Namespace) -> float:
+    """How long it has to be quiet around a workload; a quick look has no patience."""
+    return float(min(cpu.QUIET_SECONDS, given.seconds / 4))
+
+
 def entries(answer: load.Answer | None) -> int | None:
     """How many entries a Bundle has, None for anything else."""
     if answer is None or b'"Bundle"' not in answer.body[:64]:
@@ -172,11 +184,11 @@ def entries(answer: load.Answer | None) -> int | None:
     return len(answer.json().get("entry", ()))
 
 
-async def started(place: Place, sample: Sample) -> list[float]:
+async def started(place: Place, sample: Sample, times: int) -> list[float]:
     """Seconds from the command to the first resource read, database running, a few times."""
     path = f"/fhir/{(await sample.some('Observation'))[0]}"
     seconds = []
-    for _ in range(STARTS):
+    for _ in range(times):
         place.stop()
         seconds.append(await place.start(path))
     return seconds

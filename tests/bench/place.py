@@ -96,6 +96,8 @@ class Place:
 
     async def to_seed(self) -> None:
         """Serve the seeded database, to grow it."""
+        if self.url == self.seed_url:
+            return
         self.stop()
         self.url = self.seed_url
         await self.start()
@@ -132,10 +134,6 @@ class Place:
             self._server.terminate()
             self._server.wait()
             self._server = None
-
-    async def meter(self) -> cpu.Meter:
-        """A meter on the server and on the postmaster of its database, which must be on this machine."""
-        return cpu.Meter(self.pid, await self.postmaster())
 
     async def postmaster(self) -> int:
         """The process above any backend."""
