@@ -97,9 +97,8 @@ def _parsed(
 async def _answered(call: Call, store: Store, query: Query, path: str) -> Reply:
     asking = Asking(call, store, query, path, await terms(call, store, query))
     notes = list(query.ignored)
-    links = [("self", bundle.link(path, query.asked if query.cursor is None else [*query.asked, _cursor(query)]))]
     if query.summary == "count":
-        content = bundle.bundle([bundle.note(notes)] if notes else [], links, await asking.total(None))
+        content = bundle.bundle([bundle.note(notes)] if notes else [], asking.links(None), await asking.total(None))
         return Reply(200, content, type=call.type)
     found = await asking.page()
     part = bundle.cut(query)
@@ -109,12 +108,7 @@ async def _answered(call: Call, store: Store, query: Query, path: str) -> Reply:
         made += bundle.entries(included, "include", call.base, store.codec, part)
         notes += [_cut(store.pages.include_limit)] if is_cut else []
     made += [bundle.note(notes)] if notes else []
-    links += asking.links(found)
-    return Reply(200, bundle.bundle(made, links, await asking.total(found)), type=call.type)
-
-
-def _cursor(query: Query) -> tuple[str, str]:
-    return "_cursor", query.cursor or ""
+    return Reply(200, bundle.bundle(made, asking.links(found), await asking.total(found)), type=call.type)
 
 
 def _cut(limit: int) -> Issue:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from schemas import json
 from service.call import Call
 from service.search import bundle, include, order, sql
 from service.search.include import Reached
@@ -31,6 +32,7 @@ class Asking:
         self._call, self._store, self._query, self._path, self._values = call, store, query, path, values
         self._shape = Shape(query.typed, sql.sorts(query), len(values), "s", sql.rows_for(query.count + 1))
         self._keys = sql.keys(self._shape)
+        self._first = bundle.link(path, query.asked)
 
     async def page(self) -> Rows:
         """The page that the cursor names, or the first one. Raises BadRequest for a cursor that is not ours."""
@@ -81,9 +83,14 @@ class Asking:
             return int(plan[0]["Plan"]["Plan Rows"])
         return None
 
-    def links(self, page: Rows) -> list[tuple[str, str]]:
-        """(relation, url) of the first page and of those beside this one."""
-        links = [] if page.place is None else [("first", bundle.link(self._path, self._query.asked))]
+    def links(self, page: Rows | None) -> list[tuple[str, str]]:
+        """(relation, url) of this page, of the first one and of those beside this one."""
+        if page is None or page.place is None:
+            links = [("self", self._first)]
+        else:
+            links = [("self", self._at(self._query.cursor or "")), ("first", self._first)]
+        if page is None:
+            return links
         is_backward = page.place is not None and page.place.backward
         if page.rows and (page.more or is_backward):
             links.append(("next", self._link(page.rows[-1], False)))
@@ -94,11 +101,14 @@ class Asking:
     def _link(self, row: Any, backward: bool) -> str:
         values = [row[name] for name in sql.names(self._keys)]
         payload: list[str | int] = [int(backward), *order.packed(self._keys, values)]
-        cursor = self._store.pages.sign(payload, self._binding(), self._call)
-        return bundle.link(self._path, [*self._query.asked, ("_cursor", cursor)])
+        return self._at(self._store.pages.sign(payload, self._binding(), self._call))
+
+    def _at(self, cursor: str) -> str:
+        # A cursor of ours needs no escape; one that is not has been refused by now.
+        return f"{self._first}{'&' if self._query.asked else '?'}_cursor={cursor}"
 
     def _binding(self) -> str:
-        return f"{self._call.interaction} {bundle.link(self._path, sorted(self._query.asked))}"
+        return json.encode([self._call.interaction, self._path, sorted(self._query.asked)]).decode()
 
     def _place(self) -> Place | None:
         if self._query.cursor is None:

@@ -117,6 +117,8 @@ def arms(typed: Typed, sorts: Sequence[Sort]) -> tuple[Arm, ...]:
         return (Arm(typed.tests, sorts[0].by == "updated" or (by_date and best == 11)),)
     if not by_date:
         return (Arm(typed.tests, False),)
+    if _is_of_owner(typed):
+        return (Arm(typed.tests, True),)
     rest = (*typed.tests[:at], *typed.tests[at + 1 :])
     split = [each for arm in _split(typed, typed.tests[at], rest) for each in _by_code(typed.type, arm)]
     return tuple(each for arm in split for each in _by_length(typed.type, arm))
@@ -131,6 +133,12 @@ def _split(typed: Typed, driver: Test, rest: tuple[Test, ...]) -> list[Arm]:
     return [
         Arm((each, *_others(found[:at], each), *rest), _is_ordered(typed.type, each)) for at, each in enumerate(found)
     ]
+
+
+def _is_of_owner(typed: Typed) -> bool:
+    """Whether an owner's Tasks of one status are wanted, which their index has in order."""
+    columns = {test.column for test in typed.tests if isinstance(test, Place) and test.size == 1}
+    return typed.type == "Task" and {"k1", "k2"} <= columns and not columns & {"patient", "ident", "sel"}
 
 
 def _by_code(type_name: str, arm: Arm) -> list[Arm]:
