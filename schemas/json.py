@@ -38,6 +38,8 @@ _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _MARK: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
+_STEPS: Final = 100_000
+"""Up to how many brackets a step for each is the faster way to find the depth."""
 _SEARCHED: Final = 1 << 20
 """How far the place where the depth is exceeded is looked for."""
 # Every key is followed by `"` and `:`, so this finds at least as many as there are keys.
@@ -65,7 +67,8 @@ def decode(raw: bytes) -> Any:
         raise _too_deep(raw) from None
     except (ValueError, ArithmeticError):
         raise JsonFault(_TOO_LARGE) from None
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_too_deep(raw):
+    brackets = raw.count(b"{") + raw.count(b"[")
+    if brackets > MAX_DEPTH and (_has_levels(value) if brackets < _STEPS else _is_too_deep(raw)):
         raise _too_deep(raw)
     # Compact JSON without needless escapes reads back as it was sent, which a double key would not.
     if encode(value) != raw:
@@ -89,6 +92,21 @@ def _count_keys(value: Any) -> int:
             node = node.values()
         waiting += [child for child in node if type(child) is dict or type(child) is list]
     return count
+
+
+def _has_levels(value: Any) -> bool:
+    """Whether there are more than MAX_DEPTH levels of objects and arrays, at a step for each of them."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if type(node) is dict else node)
+            if type(child) is dict or type(child) is list
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _is_too_deep(raw: bytes) -> bool:
