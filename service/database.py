@@ -105,12 +105,12 @@ class Database:
     async def take(self, share: asyncio.Semaphore) -> Connection:
         """A connection, once the tenant and the pool have one to spare."""
         if share.locked():
-            await self._queue(share, TooManyRequests("This tenant has too many requests under way", retry_after=1))
+            await self._queue(share, TooManyRequests, "This tenant has too many requests under way")
         else:
             await share.acquire()
         try:
             if self._turn.locked():
-                await self._queue(self._turn, Unavailable("All connections are busy; try again", retry_after=1))
+                await self._queue(self._turn, Unavailable, "All connections are busy; try again")
             else:
                 await self._turn.acquire()
             try:
@@ -128,11 +128,12 @@ class Database:
         self._turn.release()
         share.release()
 
-    async def _queue(self, turn: asyncio.Semaphore, late: HearthError) -> None:
+    async def _queue(self, turn: asyncio.Semaphore, late: type[HearthError], sentence: str) -> None:
         try:
-            await asyncio.wait_for(turn.acquire(), self._wait)
+            async with asyncio.timeout(self._wait):  # wait_for would make a task of it
+                await turn.acquire()
         except TimeoutError:
-            raise late from None
+            raise late(sentence, retry_after=1) from None
 
     async def _pop(self) -> Connection:
         while self._idle:
