@@ -8,6 +8,7 @@ from schemas.outcome import Issue
 from schemas.registry import REGISTRY
 from schemas.validation.compile import Compiler
 from schemas.validation.faults import Fault
+from schemas.validation.targets import is_conditional
 
 
 @cache
@@ -15,10 +16,13 @@ def _compiler(entries: bool) -> Compiler:
     return Compiler(entries=entries)
 
 
-def validate(resource: Any, type_name: str | None = None, *, entries: bool = True) -> list[Issue]:
+def validate(
+    resource: Any, type_name: str | None = None, *, entries: bool = True, conditional: bool = False
+) -> list[Issue]:
     """Every fault of `resource`; none when it is valid R4 and, if said, of type `type_name`.
 
-    `entries=False` leaves the resources inside of a Bundle's entries unjudged, for who judges them one by one.
+    `entries=False` leaves the resources inside of a Bundle's entries unjudged, for who judges them one by one;
+    `conditional` allows references by search, which a transaction resolves.
     """
     if not isinstance(resource, dict):
         return [Issue("error", "structure", "A resource is a JSON object", (), "wrong-type")]
@@ -31,7 +35,9 @@ def validate(resource: Any, type_name: str | None = None, *, entries: bool = Tru
     if name not in REGISTRY.types:
         return [_unserved(name)]
     faults = _compiler(entries).resource(name)(resource)
-    return [_issue(name, fault) for fault in faults]
+    # A stored Bundle may be a transaction that is still to be sent.
+    waiting = conditional or name == "Bundle"
+    return [_issue(name, fault) for fault in faults if not (waiting and is_conditional(fault))]
 
 
 def _unserved(name: str) -> Issue:

@@ -46,19 +46,29 @@ def _literal_faults(text: str, allowed: Iterable[str]) -> Faults:
     if text.startswith("#"):
         says = "A reference to #id needs a contained resource with that id"
         return (Fault("invariant", "ref-1", says, ".reference", text[1:]),)
-    match = _LITERAL.fullmatch(text) or _CONDITIONAL.fullmatch(text)
+    search = _CONDITIONAL.fullmatch(text)
+    match = search or _LITERAL.fullmatch(text)
     if match is None:
         if not text or any(letter.isspace() for letter in text) or not _ABSOLUTE.fullmatch(text):
             return _fault("reference-format", "Write a reference as Type/id, an absolute URL, urn:uuid:… or #id")
         return OK
     found = match["type"]
     if found in allowed:
-        return OK
+        return (
+            OK
+            if search is None
+            else _fault("reference-conditional", "A reference by search is resolved only within a transaction")
+        )
     if found not in REGISTRY.names:
         if match.groupdict().get("base"):
             return OK  # An address of some other kind of server, which need not follow FHIR's form.
         return _fault("unknown-type", f"R4 has no resource type of this name.{did_you_mean(found, allowed)}")
     return _target_fault(allowed, ".reference")
+
+
+def is_conditional(fault: Fault) -> bool:
+    """Whether the fault is a reference by search, which is none where it is going to be resolved."""
+    return fault.details == "reference-conditional"
 
 
 def _target_fault(allowed: Iterable[str], path: str) -> Faults:

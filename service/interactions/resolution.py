@@ -24,20 +24,33 @@ Visit = Callable[[str, str, str], str]
 """(kind, text, where) -> the text to stand there; kind is `reference`, or `address` for any other link."""
 
 
-async def resolved(call: Call, store: Store, entries: Sequence[Entry]) -> list[Entry]:
-    """The entries with real references. Raises BadRequest with each that leads nowhere."""
-    places = {
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """An entry with its links made real, but for the references by search that find nothing yet."""
+
+    entry: Entry
+    unfound: Sequence[Issue]
+
+
+def places_of(entries: Sequence[Entry]) -> dict[str, str]:
+    """Where the fullUrls of the entries lead."""
+    return {
         entry.full_url: f"{entry.call.type}/{entry.call.id}"
         for entry in entries
         if entry.full_url is not None and entry.call.id is not None
     }
+
+
+async def resolved(call: Call, store: Store, entries: Sequence[Entry], places: Mapping[str, str]) -> list[Linked]:
+    """The entries with real links. Raises BadRequest with each reference that is to lead to an entry and leads to none."""
     found = await _conditional(call, store, entries)
     faults: list[Issue] = []
     result = []
     for entry in entries:
         own = references.literal(entry.full_url or "")
-        links = _Links(entry.place, None if own is None else own.base, places, found, faults)
-        result.append(replace(entry, call=replace(entry.call, body=walked(entry.call.body, links))))
+        links = _Links(entry.place, None if own is None else own.base, places, found, faults, [])
+        body = walked(entry.call.body, links)
+        result.append(Linked(replace(entry, call=replace(entry.call, body=body)), links.unfound))
     if faults:
         raise BadRequest(issues=faults)
     return result
@@ -66,9 +79,7 @@ async def _match(call: Call, store: Store, text: str) -> str | Issue:
         return refusal.issues[0]
     if match is not None:
         return f"{type_name}/{match.id}"
-    sentence = (
-        f"This conditional reference finds no {type_name}; create it first, or in this transaction under a fullUrl"
-    )
+    sentence = f"This conditional reference finds no {type_name}, neither before this transaction nor in it"
     return error("not-found", sentence, details_code="reference-unresolved")
 
 
@@ -81,6 +92,7 @@ class _Links:
     places: Mapping[str, str]
     found: Mapping[str, str | Issue]
     faults: list[Issue]
+    unfound: list[Issue]
 
     def __call__(self, kind: str, text: str, where: str) -> str:
         place = self.places.get(text)
@@ -94,17 +106,17 @@ class _Links:
             return self.places[f"{self.root}/{text}"]
         if text.startswith(("urn:uuid:", "urn:oid:")):
             sentence = "This is the fullUrl of no entry of the Bundle"
-            self._refuse(error("not-found", sentence, details_code="reference-unresolved"), where)
+            self._note(self.faults, error("not-found", sentence, details_code="reference-unresolved"), where)
         return text
 
     def _taken(self, found: str | Issue, text: str, where: str) -> str:
         if isinstance(found, str):
             return found
-        self._refuse(found, where)
+        self._note(self.unfound, found, where)
         return text
 
-    def _refuse(self, issue: Issue, where: str) -> None:
-        self.faults.append(replace(issue, expression=(f"{self.place}.resource{where}",)))
+    def _note(self, noted: list[Issue], issue: Issue, where: str) -> None:
+        noted.append(replace(issue, expression=(f"{self.place}.resource{where}",)))
 
 
 def walked(node: Any, visit: Visit, datatype: str = "", where: str = "") -> Any:

@@ -15,7 +15,7 @@ from service.errors import BadRequest, Conflict, HearthError
 from service.interactions import body, conditional, create, delete, patch, replies, update
 from service.interactions.entry import Answer, Entry, answered, locate, located, parse, placed
 from service.interactions.plan import Plan, Planner, commit, stale
-from service.interactions.resolution import resolved
+from service.interactions.resolution import places_of, resolved
 from service.store import Store, VersionConflict
 
 Interaction = Callable[[Call, Store], Awaitable[Reply]]
@@ -37,20 +37,40 @@ async def transaction(
     parsed = [_parsed(call, at, entry) for at, entry in enumerate(entries)]
     done: dict[int, Reply] = {}
     async with store.transaction():
-        named, plans = await _named(store, [each for each in parsed if each.call.interaction in _PLANNERS])
-        written = _valid(await resolved(call, store, named))
-        for entry in written:
-            if entry.at not in plans:
-                with located(entry.at):
-                    plans[entry.at] = await _PLANNERS[entry.call.interaction](entry.call, store)
-        _require_apart(plans)
-        await _commit(plans, store)
+        plans = await _written(call, store, [each for each in parsed if each.call.interaction in _PLANNERS])
         done = {at: plan.reply for at, plan in plans.items()}
         for entry in parsed:
             if entry.at not in done:
                 with located(entry.at):
                     done[entry.at] = await interactions[entry.call.interaction](entry.call, store)
     return answered("transaction-response", [Answer(done[entry.at], entry) for entry in parsed])
+
+
+async def _written(call: Call, store: Store, entries: Sequence[Entry]) -> dict[int, Plan]:
+    """Write all entries; those with references by search, which may find what the others make, after them."""
+    named, plans = await _named(store, entries)
+    places = places_of(named)
+    waiting = [each for each in named if each.at not in plans]
+    linked = await resolved(call, store, waiting, places)
+    _require_valid([*(each for each in named if each.at in plans), *(each.entry for each in linked)])
+    while linked:
+        ready = [each.entry for each in linked if not each.unfound]
+        if not ready:
+            raise BadRequest(issues=[issue for each in linked for issue in each.unfound])
+        await _write(ready, plans, store)
+        waiting = [each.entry for each in linked if each.unfound]
+        linked = await resolved(call, store, waiting, places) if waiting else []
+    return plans
+
+
+async def _write(entries: Sequence[Entry], plans: dict[int, Plan], store: Store) -> None:
+    new: dict[int, Plan] = {}
+    for entry in entries:
+        with located(entry.at):
+            valid = replace(entry.call, validated=True)
+            new[entry.at] = await _PLANNERS[entry.call.interaction](valid, store)
+    _require_apart(plans | new)
+    plans |= await _committed(new, store)
 
 
 def _parsed(call: Call, at: int, entry: dict[str, Any]) -> Entry:
@@ -131,17 +151,16 @@ async def _deleted(call: Call, store: Store) -> tuple[Call, Plan | None]:
 _CONDITIONAL: Final = {"create": _created, "update": _updated, "patch": _patched, "delete": _deleted}
 
 
-def _valid(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries as validated. Raises BadRequest with the faults of all, so that a client mends them in one go."""
+def _require_valid(entries: Sequence[Entry]) -> None:
+    """Raise BadRequest with the faults of all resources, so that a client mends them in one go."""
     faults = [
         placed(entry.at, issue)
-        for entry in entries
+        for entry in sorted(entries, key=lambda entry: entry.at)
         if entry.call.interaction in ("create", "update") and isinstance(entry.call.body, dict)
-        for issue in faults_of(entry.call.body)
+        for issue in faults_of(entry.call.body, conditional=True)
     ]
     if faults:
         raise BadRequest(issues=faults)
-    return [replace(entry, call=replace(entry.call, validated=True)) for entry in entries]
 
 
 def _require_apart(plans: Mapping[int, Plan]) -> None:
@@ -162,10 +181,11 @@ def _require_apart(plans: Mapping[int, Plan]) -> None:
             writing[name] = at
 
 
-async def _commit(plans: dict[int, Plan], store: Store) -> None:
+async def _committed(plans: dict[int, Plan], store: Store) -> dict[int, Plan]:
+    """The plans, carried out; a rule may have completed what one of them writes."""
     places = [at for at in sorted(plans) if plans[at].change is not None]
     if not places:
-        return
+        return plans
     by_name: dict[Name | None, int] = {(plans[at].reply.type, plans[at].reply.id): at for at in places}
     try:
         written = await commit([plans[at] for at in places], store)
@@ -180,6 +200,7 @@ async def _commit(plans: dict[int, Plan], store: Store) -> None:
         plan = plans[at]
         if plan.change is not change and plan.reply.content is not None:
             plans[at] = replace(plan, reply=replies.written(plan.call, change, plan.reply.status))
+    return plans
 
 
 def _overtaken(conflict: VersionConflict, at: int | None, plans: Mapping[int, Plan]) -> HearthError:

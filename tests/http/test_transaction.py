@@ -67,6 +67,16 @@ async def total(api: httpx.AsyncClient, search: str) -> int:
     return int((await api.get(f"{search}{'&' if '?' in search else '?'}_summary=count")).json()["total"])
 
 
+async def written(api: httpx.AsyncClient) -> list[str]:
+    """All versions of all resources, and the audit of their writing; not that of reading, which is shipped later."""
+    entries = (await api.get("_history?_count=1000")).json()["entry"]
+    return [
+        f"{each['fullUrl']} {each['response']['etag']}"
+        for each in entries
+        if each.get("resource", {}).get("action", "C") in "CUD"
+    ]
+
+
 # --- what is refused, and where -----------------------------------------------------------------------------------------
 
 
@@ -118,14 +128,14 @@ async def test_one_refused_entry_refuses_all_and_says_which_it_is(
     await api.delete("Patient/gone")
     for _ in range(2):
         await api.post("Patient", json=patient(name=[{"family": "Twin"}]))
-    before = len((await api.get("_history?_count=1000")).json()["entry"])
+    before = await written(api)
 
     answer = await sent(api, entry("POST", "Patient", patient("good")), bad, entry("DELETE", "Patient/old"))
 
     assert answer.status_code == status, answer.text
     assert answer.json()["resourceType"] == "OperationOutcome"
     assert places(answer)[0].startswith(place), places(answer)
-    assert len((await api.get("_history?_count=1000")).json()["entry"]) == before
+    assert await written(api) == before
 
 
 async def test_tells_the_faults_of_all_entries_at_once(api: httpx.AsyncClient) -> None:
@@ -429,6 +439,61 @@ async def test_a_conditional_reference_leads_to_its_match(api: httpx.AsyncClient
     for each in answers(answer):
         assert each["resource"]["subject"]["reference"] == "Patient/p"
         assert each["resource"]["extension"][0]["valueReference"]["reference"] == "Patient/p"
+
+
+async def test_a_conditional_reference_may_find_what_the_transaction_makes(api: httpx.AsyncClient) -> None:
+    goal: Json = {"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": "x"}}
+    goal |= {"identifier": [{"system": SYSTEM, "value": "g"}]}
+    plan: Json = {"resourceType": "CarePlan", "status": "active", "intent": "plan"}
+    subject: Json = {"subject": {"reference": f"Patient?identifier={SYSTEM}|1"}}
+    answer = await sent(
+        api,
+        entry("POST", "CarePlan", plan | subject | {"goal": [{"reference": f"Goal?identifier={SYSTEM}|g"}]}),
+        entry("POST", "Goal", goal | subject),
+        entry("POST", "Patient", patient("1")),
+        entry("GET", "CarePlan?_include=CarePlan:goal"),
+    )
+    made, target, person, found = (each["resource"] for each in answers(answer))
+    assert made["subject"] == target["subject"] == {"reference": f"Patient/{person['id']}"}
+    assert made["goal"] == [{"reference": f"Goal/{target['id']}"}]
+    assert len(found["entry"]) == 2
+
+
+async def test_conditional_references_that_only_find_each_other_find_nothing(api: httpx.AsyncClient) -> None:
+    def body(own: str, other: str) -> Json:
+        reference = {"subject": {"reference": f"Flag?identifier={SYSTEM}|{other}"}}
+        extension = {"extension": [{"url": "https://example.org/x", "valueReference": reference["subject"]}]}
+        return flag("Patient/1", identifier=[{"system": SYSTEM, "value": own}], **extension)
+
+    answer = await sent(api, entry("POST", "Flag", body("a", "b")), entry("POST", "Flag", body("b", "a")))
+    assert (answer.status_code, code(answer)) == (400, "reference-unresolved")
+    assert [place[:15] for place in places(answer)] == ["Bundle.entry[0]", "Bundle.entry[1]"]
+    assert await total(api, "Flag") == 0
+
+
+async def test_a_conditional_reference_must_find_one(api: httpx.AsyncClient) -> None:
+    twins = [entry("POST", "Patient", patient("1")) for _ in range(2)]
+    answer = await sent(api, entry("POST", "Flag", flag(f"Patient?identifier={SYSTEM}|1")), *twins)
+    assert answer.status_code == 400
+    assert places(answer) == ["Bundle.entry[0].resource.subject.reference"]
+    assert await total(api, "Patient") == 0
+
+
+@pytest.mark.parametrize("kind", ["batch", None])
+async def test_outside_of_a_transaction_a_conditional_reference_is_refused(
+    api: httpx.AsyncClient, kind: str | None
+) -> None:
+    await api.put("Patient/p", json=patient("1", id="p"))
+    body = flag(f"Patient?identifier={SYSTEM}|1")
+    if kind is None:
+        answer = await api.post("Flag", json=body)
+        assert (answer.status_code, code(answer)) == (400, "reference-conditional")
+    else:
+        answer = await api.post(
+            "", json={"resourceType": "Bundle", "type": kind, "entry": [entry("POST", "Flag", body)]}
+        )
+        assert answer.json()["entry"][0]["response"]["status"] == "400 Bad Request"
+    assert await total(api, "Flag") == 0
 
 
 # --- conditions ---------------------------------------------------------------------------------------------------------

@@ -88,6 +88,14 @@ def test_leaves_entries_to_others_when_asked() -> None:
     assert len(validate(bundle)) == 2
 
 
+def test_allows_references_by_search_where_they_are_resolved() -> None:
+    flag = {"resourceType": "Flag", "status": "active", "code": {"text": "x"}, "subject": {"reference": "Patient?_id=1"}}
+    assert [issue.details_code for issue in validate(flag)] == ["reference-conditional"]
+    assert validate(flag, conditional=True) == []
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": "urn:x:1", "resource": flag}]}
+    assert validate(bundle) == []
+
+
 def test_judges_a_bundle_whose_entries_have_any_shape() -> None:
     entries = [
         {"fullUrl": "urn:x:1", "resource": {"resourceType": "Medication", "meta": shape}} for shape in ("a", [1])
