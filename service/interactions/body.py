@@ -3,7 +3,7 @@
 from typing import Any
 
 from schemas import ids
-from schemas.outcome import error
+from schemas.registry import REGISTRY
 from schemas.validate import validate
 from service.call import Call
 from service.errors import BadRequest
@@ -28,11 +28,18 @@ def sent(call: Call) -> JsonObject:
     name = body.get("resourceType")
     if name != call.type:
         raise BadRequest(
-            f"The address is for {call.type}, but the body's resourceType is {name!r}",
+            f"The address is for {call.type}, but the body's resourceType is {named(name)}",
             details_code="type-mismatch",
             expression=("resourceType",),
         )
     return body
+
+
+def named(type_name: Any) -> str:
+    """What may be said of a resourceType as it was sent: only the name of a type is repeated."""
+    if type_name is None:
+        return "missing"
+    return repr(type_name) if isinstance(type_name, str) and type_name in REGISTRY.names else "none of R4"
 
 
 def check(body: JsonObject) -> None:
@@ -48,18 +55,11 @@ def require_id(call: Call, body: JsonObject) -> str:
     if not ids.is_legal(call.id):
         raise illegal_id(call.id)
     if body.get("id") != call.id:
-        sent = body.get("id")
+        found = "has another id" if "id" in body else "has no id"
         raise BadRequest(
-            issues=(
-                error(
-                    "invalid",
-                    f"The address names {call.type}/{call.id}, but the body's id is {sent!r}; make them equal"
-                    if sent is not None
-                    else f"The body has no id; set it to {call.id!r} as in the address",
-                    f"{call.type}.id",
-                    details_code="id-mismatch",
-                ),
-            )
+            f"The body {found}; set it to {call.id!r}, as in the address",
+            details_code="id-mismatch",
+            expression=(f"{call.type}.id",),
         )
     return call.id
 

@@ -8,6 +8,7 @@ from schemas.validate import validate as faults_of
 from service import homework
 from service.call import Call, Reply
 from service.errors import BadRequest
+from service.interactions.body import named
 from service.interactions.read import existing
 from service.store import Store
 
@@ -42,5 +43,5 @@ async def _subject(call: Call, store: Store) -> dict[str, Any]:
 
 
 def _other(call: Call, resource: dict[str, Any]) -> Issue:
-    sentence = f"The address is for {call.type}, but the resourceType is {resource.get('resourceType')!r}"
+    sentence = f"The address is for {call.type}, but the resourceType is {named(resource.get('resourceType'))}"
     return Issue("error", "invalid", sentence, ("resourceType",), "type-mismatch")
