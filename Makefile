@@ -13,13 +13,13 @@ run: $(VENV)/.run
 	@exec $(BIN)/hearth serve --demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(if $(EXHAUSTIVE),-m "")
 
-# The suite under every supported Python that this machine has.
+# The suite, the heavy variants too, under every supported Python that this machine has.
 test-all:
 	@for minor in 11 12 13 14; do \
 	  if command -v python3.$$minor >/dev/null 2>&1 && python3.$$minor -c '' 2>/dev/null; then \
-	    echo "Python 3.$$minor"; $(MAKE) --no-print-directory test VENV=.venv-3.$$minor PYTHON=python3.$$minor || exit 1; \
+	    echo "Python 3.$$minor"; $(MAKE) --no-print-directory test EXHAUSTIVE=1 VENV=.venv-3.$$minor PYTHON=python3.$$minor || exit 1; \
 	  fi; \
 	done
 
