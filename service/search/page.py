@@ -30,14 +30,15 @@ class Pages:
     def sign(self, payload: list[str | int], binding: str, call: Call) -> str:
         """The cursor for `payload`; `binding` is the query it belongs to."""
         packed = msgspec.msgpack.encode(payload)
-        return urlsafe_b64encode(self._mac(packed, binding, call) + packed).rstrip(b"=").decode("ascii")
+        return _written(self._mac(packed, binding, call) + packed)
 
     def open(self, cursor: str, binding: str, call: Call) -> list[str | int]:
         """What was signed. Raises BadRequest when it was not, or for another query or caller."""
         try:
             raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
             mac, packed = raw[:_MAC], raw[_MAC:]
-            if hmac.compare_digest(mac, self._mac(packed, binding, call)):
+            # The decoder passes over what is not base64; a cursor has one spelling only.
+            if _written(raw) == cursor and hmac.compare_digest(mac, self._mac(packed, binding, call)):
                 return _decoder.decode(packed)
         except (UnicodeEncodeError, NotBase64, msgspec.DecodeError):
             pass
@@ -47,6 +48,10 @@ class Pages:
         grant = call.grant
         caller = msgspec.msgpack.encode([call.tenant_id, grant.client_id, grant.key or repr(grant.rules), binding])
         return hmac.digest(self._key, len(caller).to_bytes(4) + caller + packed, "sha256")[:_MAC]
+
+
+def _written(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
 def refusal() -> BadRequest:

@@ -367,7 +367,7 @@ def instants(text: str) -> tuple[datetime, datetime]:
 PAST, FUTURE = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
-def spans(value: Any, datatype: str) -> Iterator[tuple[Any, Any]]:
+def spans(value: Any, datatype: str) -> Iterator[tuple[datetime, datetime]]:
     if datatype == "Period":
         if value:
             start, end = value.get("start"), value.get("end")
@@ -380,7 +380,7 @@ def prefix_of(text: str) -> tuple[str, str]:
     return (text[:2], text[2:]) if text[:2] in PREFIXES else ("eq", text)
 
 
-def date_holds(prefix: str, own: tuple[Any, Any], asked: tuple[Any, Any]) -> bool:
+def date_holds(prefix: str, own: tuple[datetime, datetime], asked: tuple[datetime, datetime]) -> bool:
     (lo, hi), (p, q) = own, asked
     return {
         "eq": p <= lo and hi <= q,
