@@ -17,6 +17,9 @@ from service.search.query import Always, Identity, Listed, Negated, Present, Tes
 from service.search.reader import Reader, any_of
 from service.search.text import Malformed, alternatives, unescape
 
+MOST_JOINS: Final = 100
+"""How many references one search may follow, counted over all types that a chain may go through."""
+DEEPEST: Final = 16
 Read = Callable[[Reader, str, SearchParam, str | None, str], Test]
 
 _KINDS: Final[dict[str, tuple[Read, tuple[str, ...]]]] = {
@@ -64,6 +67,8 @@ def criterion(reader: Reader, type_name: str, name: str, value: str) -> Test:
 @lru_cache(maxsize=4096)
 def resolve(type_name: str, name: str) -> Named:
     """What the name of a parameter means on this type. Raises Malformed with the nearest names that exist."""
+    if name.count(".") + name.count("_has:") > DEEPEST:
+        raise Malformed(f"A chain has at most {DEEPEST} steps", "too-costly")
     if name.startswith("_has:"):
         return _reverse(type_name, name)
     first, dot, rest = name.partition(".")
@@ -151,6 +156,10 @@ def _reverse(type_name: str, name: str) -> Reverse:
 
 
 def _test(reader: Reader, type_name: str, named: Named, value: str) -> Test:
+    if not isinstance(named, Plain):
+        reader.joined += 1
+        if reader.joined > MOST_JOINS:
+            raise Malformed("This chain goes over too many types; name them, as in subject:Patient.name", "too-costly")
     if isinstance(named, Chained):
         tests = [
             reference.chain(reader, type_name, named.param, target, _test(reader, target, end, value))

@@ -32,6 +32,7 @@ UNOFFERED: Final = {
     "_score": "Results have no score",
 }
 TOTALS: Final = ("none", "estimate", "accurate")
+MOST_PARAMS: Final = 200
 SUMMARIES: Final = ("true", "text", "data", "count", "false")
 
 
@@ -55,7 +56,7 @@ class _Draft:
     total: str | None = None
     summary: str | None = None
     elements: tuple[str, ...] = ()
-    links: list[Link] = field(default_factory=list)
+    links: dict[Link, None] = field(default_factory=dict)
     cursor: str | None = None
 
 
@@ -77,6 +78,8 @@ def parse(
     if within is not None:
         for name in types:
             draft.tests[name].append(within(reader, name))
+    if len(params) > MOST_PARAMS:
+        raise BadRequest(f"A search has at most {MOST_PARAMS} parameters", code="too-costly")
     faults: list[Issue] = []
     asked: list[tuple[str, str]] = []
     for name, value in params:
@@ -194,7 +197,7 @@ def _include(draft: _Draft, name: str, value: str) -> None:
         raise Malformed(f"{head} has no modifier :{modifier[:40]}; it takes :iterate", "not-supported")
     for item in value.split(","):
         found = include.read(draft.reader, item, head == "_revinclude", modifier != "", draft.types)
-        draft.links += [link for link in found if link not in draft.links]
+        draft.links.update(dict.fromkeys(found))
 
 
 def types_asked(params: Sequence[tuple[str, str]], allowed: Sequence[str]) -> tuple[tuple[str, ...], list[Any]]:

@@ -27,6 +27,8 @@ class Reader:
     base: str
     now: datetime
     binder: Binder = field(default_factory=lambda: Binder([None]))
+    joined: int = 0
+    """How many references the search follows so far."""
 
     def places(self, found: Iterable[tuple[str, Any]]) -> Test:
         """A test for (column, value) pairs: any of them. Columns that share their values share a slot."""

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+MOST_VALUES: Final = 2000
 _ESCAPE: Final = re.compile(r"\\([,|$\\])")
 _PIECES: Final = {mark: re.compile(rf"(?:\\.|[^\\{re.escape(mark)}]|\\$)*", re.DOTALL) for mark in ",|$"}
 
@@ -37,6 +38,10 @@ def unescape(text: str) -> str:
 def alternatives(text: str) -> list[str]:
     """The values of a comma list. Raises Malformed for an empty one."""
     parts = split(text, ",")
+    if len(parts) > MOST_VALUES:
+        raise Malformed(
+            f"A parameter has at most {MOST_VALUES} values; ask for the rest in another search", "too-costly"
+        )
     if not all(parts):
         raise Malformed("A value is missing before or after a comma" if len(parts) > 1 else "The value is missing")
     return parts
