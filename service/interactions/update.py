@@ -3,8 +3,9 @@
 from dataclasses import replace
 from functools import partial
 
+from schemas.subset import SUBSETTED
 from service.call import Call, Reply
-from service.errors import Conflict, MethodNotAllowed, PreconditionFailed
+from service.errors import Conflict, MethodNotAllowed, PreconditionFailed, Unprocessable
 from service.interactions import body, conditional, create, replies
 from service.interactions.plan import Plan, carry_out, stale
 from service.store import Store, Stored
@@ -36,6 +37,7 @@ async def plan(call: Call, store: Store) -> Plan:
     if not call.grant.permits("c", call.type):
         call.grant.require("u", call.type)  # before the row is looked at: who may neither learns nothing
     resource = body.resource(call)
+    _require_whole(resource)
     resource_id = body.require_id(call, resource)
     before = await store.read(call.type, resource_id, "u")
     if before is None:
@@ -46,6 +48,18 @@ async def plan(call: Call, store: Store) -> Plan:
         return Plan(call, replies.unchanged(call, store, before))
     change = store.change(call.type, resource_id, resource, call.now, before)
     return Plan(call, replies.written(call, change, 201 if before is None or before.deleted else 200), change)
+
+
+def _require_whole(resource: body.JsonObject) -> None:
+    """Raise Unprocessable for what `_elements` or `_summary` cut down: as an update it would delete the rest."""
+    for at, tag in enumerate(resource.get("meta", {}).get("tag", ())):
+        if (tag.get("system"), tag.get("code")) == (SUBSETTED["system"], SUBSETTED["code"]):
+            raise Unprocessable(
+                "This is part of a resource, as its tag SUBSETTED says; read the whole, change it and send that",
+                code="business-rule",
+                expression=(f"{resource['resourceType']}.meta.tag[{at}]",),
+                details_code="subsetted",
+            )
 
 
 def check_version(call: Call, before: Stored | None) -> None:

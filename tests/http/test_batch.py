@@ -61,6 +61,12 @@ async def test_refuses_what_is_no_bundle(api: httpx.AsyncClient, body: Any) -> N
     assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "bundle-required"
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_stands_at_the_base_with_and_without_a_slash(api: httpx.AsyncClient, house: Any, slash: str) -> None:
+    answer = await api.post(f"{house.base}{slash}", json={"resourceType": "Bundle", "type": "batch"})
+    assert answer.json() == {"resourceType": "Bundle", "type": "batch-response"}
+
+
 async def test_each_refused_entry_leaves_the_others_alone(api: httpx.AsyncClient) -> None:
     await api.put("Patient/old", json=patient(id="old", active=True))
     await api.put("Patient/gone", json=patient(id="gone"))

@@ -71,6 +71,16 @@ async def test_refuses_if_none_match_any_where_something_is(api: httpx.AsyncClie
     assert (answer.status_code, code(answer)) == (412, "exists")
 
 
+@pytest.mark.parametrize("query", ["_elements=active", "_summary=true"])
+async def test_refuses_a_part_in_place_of_the_whole(api: httpx.AsyncClient, query: str) -> None:
+    await api.put("Patient/p", json=patient(active=True, maritalStatus={"text": "x"}))
+    part = (await api.get(f"Patient/p?{query}")).json()
+    answer = await api.put("Patient/p", json=part)
+    assert (answer.status_code, code(answer)) == (422, "subsetted")
+    assert answer.json()["issue"][0]["expression"] == ["Patient.meta.tag[0]"]
+    assert (await api.get("Patient/p")).json()["maritalStatus"] == {"text": "x"}
+
+
 async def test_refuses_to_change_an_audit_event(api: httpx.AsyncClient) -> None:
     await api.put("Patient/p", json=patient())
     event = (await api.get("AuditEvent/_history")).json()["entry"][0]["resource"]
