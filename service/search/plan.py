@@ -164,7 +164,10 @@ def _by_length(type_name: str, arm: Arm) -> list[Arm]:
     driver = arm.tests[0]
     if not arm.ordered or not isinstance(driver, Place) or driver.column not in LONG.get(type_name, ()):
         return [arm]
-    if driver.column == "patient" and any(isinstance(each, Place) and each.column == "k1" for each in arm.tests[1:]):
+    by_code = any(
+        isinstance(each, Place) and each.column == "k1" or isinstance(each, Further) for each in arm.tests[1:]
+    )
+    if driver.column == "patient" and by_code:
         return [arm]  # the code leaves few rows to look at, and is tested within the index
     dates = [each for each in arm.tests if isinstance(each, HotDate) and each.prefix in ("gt", "ge", "ap")]
     if not dates:
