@@ -6,6 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from schemas.registry import REGISTRY
 from service.interactions.routes import TABLE
 
 JsonObject = dict[str, Any]
@@ -28,9 +29,20 @@ _SUMMARIES: Final = {
     "search-compartment": "Search within a patient's or practitioner's compartment",
 }
 _FHIR: Final = "application/fhir+json"
+_TYPE: Final = {"$ref": "#/components/schemas/ResourceType"}
+_PARTS: Final[dict[str, JsonObject]] = {
+    "type": _TYPE,
+    "inner": _TYPE,
+    "id": {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"},
+    "version": {"type": "string", "pattern": "^[1-9][0-9]*$"},
+}
 _RESOURCE: Final = {"$ref": "#/components/schemas/Resource"}
 _OUTCOME: Final = {"$ref": "#/components/schemas/OperationOutcome"}
 _SCHEMAS: Final[JsonObject] = {
+    "ResourceType": {
+        "type": "string",
+        "enum": sorted(each.name for each in REGISTRY.types.values() if each.storable),
+    },
     "Resource": {
         "type": "object",
         "required": ["resourceType"],
@@ -97,7 +109,7 @@ def _operation(method: str, address: str, interaction: str) -> JsonObject:
         "tags": ["fhir"],
         "summary": _SUMMARIES[interaction],
         "operationId": f"{method.lower()}_{address.strip('/').replace('/', '_').replace('{', '').replace('}', '')}",
-        "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names],
+        "parameters": [{"name": name, "in": "path", "required": True, "schema": _PARTS[name]} for name in names],
         "responses": {
             "default": {
                 "description": "A refusal that says what would be right",
