@@ -41,7 +41,9 @@ def test_keeps_every_digit() -> None:
     assert json.encode(json.decode(raw)) == raw
 
 
-@pytest.mark.parametrize("number", [b"1.50E2", b"0.0000001", b"1e2", b"1E-7", b"-0.0", b"0e5", b"100000000000000000000.0"])
+@pytest.mark.parametrize(
+    "number", [b"1.50E2", b"0.0000001", b"1e2", b"1E-7", b"-0.0", b"0e5", b"100000000000000000000.0"]
+)
 def test_keeps_the_spelling_of_a_number(number: bytes) -> None:
     raw = b'{"a":' + number + b"}"
     assert json.encode(json.decode(raw)) == raw

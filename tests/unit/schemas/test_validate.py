@@ -89,7 +89,12 @@ def test_leaves_entries_to_others_when_asked() -> None:
 
 
 def test_allows_references_by_search_where_they_are_resolved() -> None:
-    flag = {"resourceType": "Flag", "status": "active", "code": {"text": "x"}, "subject": {"reference": "Patient?_id=1"}}
+    flag = {
+        "resourceType": "Flag",
+        "status": "active",
+        "code": {"text": "x"},
+        "subject": {"reference": "Patient?_id=1"},
+    }
     assert [issue.details_code for issue in validate(flag)] == ["reference-conditional"]
     assert validate(flag, conditional=True) == []
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": "urn:x:1", "resource": flag}]}
