@@ -35,7 +35,7 @@ class Found:
 
     def resource(self, codec: Codec) -> dict[str, Any]:
         """Its parsed JSON."""
-        parsed: dict[str, Any] = json.decode(self.json(codec))
+        parsed: dict[str, Any] = json.parse(self.json(codec))
         return parsed
 
 

@@ -165,7 +165,7 @@ def _by_length(type_name: str, arm: Arm) -> list[Arm]:
     if not arm.ordered or not isinstance(driver, Place) or driver.column not in LONG.get(type_name, ()):
         return [arm]
     by_code = any(
-        isinstance(each, Place) and each.column == "k1" or isinstance(each, Further) for each in arm.tests[1:]
+        (isinstance(each, Place) and each.column == "k1") or isinstance(each, Further) for each in arm.tests[1:]
     )
     if driver.column == "patient" and by_code:
         return [arm]  # the code leaves few rows to look at, and is tested within the index

@@ -233,9 +233,10 @@ def _further(frame: Frame, test: Further, type_name: str, alias: str) -> str:
 
 def _span(frame: Frame, test: Span, type_name: str, alias: str) -> str:
     # Written as the partial indexes are.
+    bound = f"${test.slot}::timestamptz - interval '1 day'"
     if test.is_long:
-        return f"{alias}.d1 - {alias}.d0 > interval '1 day' and {alias}.d0 < ${test.slot} - interval '1 day'"
-    return f"{alias}.d0 >= ${test.slot} - interval '1 day'"
+        return f"{alias}.d1 - {alias}.d0 > interval '1 day' and {alias}.d0 < {bound}"
+    return f"{alias}.d0 >= {bound}"
 
 
 def _always(frame: Frame, test: Always, type_name: str, alias: str) -> str:

@@ -24,6 +24,9 @@ CORPUS: Final = (
     ("Observation", "patient=1&code=http://l|1&date=ge2024"),
     ("Observation", "code=http://l|1,http://l|2&date=gt2024&_sort=-date"),
     ("Observation", "code=1&value-quantity=gt5||mg&value-string:contains=x&_sort=code,-value-quantity,value-string"),
+    ("Observation", "code=http://l|1&date=gt2024"),
+    ("Observation", "patient=1&date=gt2024&code:not=http://l|1"),
+    ("QuestionnaireResponse", "questionnaire=http://q&authored=ap2024"),
     ("Observation", "code:not=1&category:missing=true&code:text=mood&date:missing=false"),
     (
         "Observation",
@@ -198,6 +201,11 @@ def test_caches_by_grant() -> None:
     assert make(ALL) == make(from_scope("another", "system/*.cruds"))
     assert make(nobody) != make(ALL)
     assert " and false and " in make(nobody)
+
+
+async def test_the_database_takes_every_statement(connection: "asyncpg.Connection[Any]") -> None:
+    for _, statement, _ in statements(NOT_TOP_SECRET):
+        await connection.prepare(statement.sql)
 
 
 def asked_of(param: SearchParam) -> Iterator[str]:
