@@ -57,6 +57,14 @@ def request(
     is_probe: bool = False,
 ) -> None:
     """The line of one request: what was done to which type, with which status, in how many milliseconds."""
+    if _direct is not None and not is_probe:
+        line = {
+            "timestamp": datetime.now(UTC), "level": "info", "event": "request", "request_id": request_id,
+            "tenant": tenant, "interaction": interaction, "type": type_name, "outcome": outcome, "ms": round(ms, 2),
+        }  # fmt: skip
+        _direct.write(_encode(line) + b"\n")
+        _direct.flush()
+        return
     say = _log.debug if is_probe else _log.info
     say(
         "request", request_id=request_id, tenant=tenant, interaction=interaction, type=type_name, outcome=outcome,
