@@ -111,7 +111,7 @@ def names(found: Sequence[Key]) -> list[str]:
 
 def rows_for(count: int) -> int:
     """How many rows to ask for to get `count`."""
-    return next(limit for limit in LIMITS if limit >= count)
+    return next((limit for limit in LIMITS if limit >= count), count)
 
 
 def page(shape: Shape, frame: Frame) -> str:

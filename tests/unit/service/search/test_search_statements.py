@@ -146,7 +146,7 @@ def test_a_type_stands_as_its_table() -> None:
     assert "from resource_other r where r.tenant_id = $1 and r.type_id = " in sent["Condition"]
 
 
-@pytest.mark.parametrize("limit", [1, 2, 17, 51, 1001])
+@pytest.mark.parametrize("limit", [1, 2, 17, 51, 1001, 5001])
 def test_asks_for_at_least_the_rows_wanted(limit: int) -> None:
     assert sql.rows_for(limit) >= limit
 
