@@ -144,7 +144,7 @@ class Database:
         connection = await asyncpg.connect(
             self._dsn,
             server_settings=self._session,
-            statement_cache_size=1000,
+            statement_cache_size=300,
             max_cacheable_statement_size=0,
             max_cached_statement_lifetime=0,
             command_timeout=self._patience,
