@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fhir_mappings.observation import DEFAULT_LABELS
 from fhir_mappings.assignment import form_type
+from fhir_mappings.observation import DEFAULT_LABELS
 from schemas.library import BASE, canonical
 
 _TASK_IO: Final = f"{BASE}/CodeSystem/homework-task-io"

@@ -97,7 +97,7 @@ def _history_and_index_rows() -> None:
     )
     op.create_index("resource_history_updated", "resource_history", ["tenant_id", "type_id", "updated", "id"])
     op.execute("alter table resource_history alter content set storage external")
-    for name, value in (("resource_string", ()), ("resource_range", ())):
+    for name in ("resource_string", "resource_range"):
         kinds = {
             "resource_string": [
                 sa.Column("norm", sa.Text(collation="C"), nullable=False),
@@ -118,7 +118,9 @@ def _history_and_index_rows() -> None:
             sa.Column("codes", postgresql.ARRAY(sa.BigInteger), nullable=False, server_default="{}"),
         )
         op.create_index(f"{name}_id", name, ["tenant_id", "type_id", "id", "param"])
-    op.execute('create index resource_string_norm on resource_string (tenant_id, type_id, param, "left"(norm, 200), id)')
+    op.execute(
+        'create index resource_string_norm on resource_string (tenant_id, type_id, param, "left"(norm, 200), id)'
+    )
     op.execute("create index resource_range_lo on resource_range (tenant_id, type_id, param, lo, id)")
     op.create_table(
         "content_dict",

@@ -40,7 +40,8 @@ def _variant(text: str, chance: random.Random) -> str:
         text,
     )
     resource = json.loads(text)
-    moment = f"20{chance.randint(26, 39)}-{chance.randint(1, 12):02}-{chance.randint(1, 28):02}T10:20:30.{chance.randint(0, 999):03}Z"
+    day = f"20{chance.randint(26, 39)}-{chance.randint(1, 12):02}-{chance.randint(1, 28):02}"
+    moment = f"{day}T10:20:30.{chance.randint(0, 999):03}Z"
     meta = {"versionId": str(chance.randint(1, 9)), "lastUpdated": moment, **resource.get("meta", {})}
     stamped = {"resourceType": resource["resourceType"], "id": new_id(), "meta": meta, **resource}
     return json.dumps(stamped | {"id": stamped["id"], "meta": meta}, ensure_ascii=False, separators=(",", ":"))
