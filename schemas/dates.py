@@ -33,7 +33,9 @@ def interval(text: str) -> Interval:
     """
     match = _PATTERN.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a date; write YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss.sss with a zone")
+        raise ValueError(
+            f"{text!r} is not a date; write YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss.sss with a zone"
+        )
     year, month, day, hour, minute, second, fraction, zone = match.groups()
     try:
         lo = datetime(int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), tzinfo=UTC)
