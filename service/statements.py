@@ -53,6 +53,12 @@ def versions(type_name: str, visible: str = "true", only: str = "", past: str = 
     )
 
 
+@lru_cache(maxsize=128)
+def hold(type_name: str) -> str:
+    """$1 tenant, $2 key: the current version, which nobody replaces until the transaction ends."""
+    return f"select r.version from {partition(type_name)} r where {_of(type_name)} and r.id = $2 for share"
+
+
 def vread(type_name: str, visible: str = "true") -> str:
     """$1 tenant, $2 key, $3 version: that version."""
     return versions(type_name, visible, " and r.version = $3")
@@ -188,6 +194,7 @@ def change(type_name: str, side: bool, audit: bool, visible: str = "true") -> st
 
 CATALOGUE: Final[dict[str, Callable[[str], str]]] = {
     "read": read,
+    "hold": hold,
     "vread": vread,
     "history": history,
     "history at": lambda type_name: history(type_name, alive="$7"),

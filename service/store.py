@@ -161,6 +161,12 @@ class Store:
             return Forbidden(f"The access token's scope allows no '{letter}' on {type_name}/{resource_id}")
         return NotFound(f"There is no {type_name}/{resource_id} here")
 
+    async def hold(self, type_name: str, resource_id: str, version: int) -> None:
+        """Keep the current version current until the transaction ends. Raises VersionConflict when it no longer is."""
+        sql = statements.hold(type_name)
+        if await self.connection.fetchval(sql, self.tenant_id, self.key(type_name, resource_id)) != version:
+            raise VersionConflict(type_name, resource_id)
+
     async def vread(self, type_name: str, resource_id: str, version: int) -> Stored | None:
         """One version, None when there is none that this Grant may see."""
         binder = Binder([self.tenant_id, self.key(type_name, resource_id), version])

@@ -186,9 +186,10 @@ async def _committed(plans: dict[int, Plan], store: Store) -> dict[int, Plan]:
     places = [at for at in sorted(plans) if plans[at].change is not None]
     if not places:
         return plans
-    by_name: dict[Name | None, int] = {(plans[at].reply.type, plans[at].reply.id): at for at in places}
+    by_name: dict[Name | None, int] = {(plan.reply.type, plan.reply.id): at for at, plan in plans.items()}
     try:
         written = await commit([plans[at] for at in places], store)
+        await _hold_unchanged(plans, store)
     except VersionConflict as conflict:
         at = by_name.get((conflict.type, conflict.id))
         raise _overtaken(conflict, at, plans) from conflict
@@ -201,6 +202,14 @@ async def _committed(plans: dict[int, Plan], store: Store) -> dict[int, Plan]:
         if plan.change is not change and plan.reply.content is not None:
             plans[at] = replace(plan, reply=replies.written(plan.call, change, plan.reply.status))
     return plans
+
+
+async def _hold_unchanged(plans: Mapping[int, Plan], store: Store) -> None:
+    """What was found to be as it should must still be so when the rest is written, or half of a transaction would count."""
+    for plan in plans.values():
+        reply = plan.reply
+        if plan.change is None and reply.type is not None and reply.id is not None and reply.version is not None:
+            await store.hold(reply.type, reply.id, reply.version)
 
 
 def _overtaken(conflict: VersionConflict, at: int | None, plans: Mapping[int, Plan]) -> HearthError:

@@ -191,8 +191,9 @@ async def test_transactions_that_cross_never_end_in_a_defect(api: httpx.AsyncCli
         return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
     bundles = [crossing("one", "two"), crossing("two", "one")] * 5
-    for answer in await asyncio.gather(*(api.post("", json=bundle) for bundle in bundles)):
-        assert answer.status_code in (200, 409, 429, 503), answer.text
-        assert answer.status_code == 200 or "retry-after" in answer.headers
-    one, two = (await api.get("Patient/one")).json(), (await api.get("Patient/two")).json()
-    assert one["gender"] != two["gender"]
+    for _ in range(4):
+        for answer in await asyncio.gather(*(api.post("", json=bundle) for bundle in bundles)):
+            assert answer.status_code in (200, 409, 429, 503), answer.text
+            assert answer.status_code == 200 or "retry-after" in answer.headers
+        one, two = (await api.get("Patient/one")).json(), (await api.get("Patient/two")).json()
+        assert one["gender"] != two["gender"]  # each transaction leaves one of each, whole or not at all

@@ -181,7 +181,7 @@ async def test_a_client_is_unknown_to_another_tenant(house: Any, elsewhere: Any)
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
-@pytest.mark.parametrize("name", ["nobody", "%00", "a%2fb", "-", "A", "x" * 64, "..", "%ff"])
+@pytest.mark.parametrize("name", ["nobody", "%00", "a%2fb", "-", "A", "x" * 64, "%ff"])
 async def test_a_tenant_that_is_none_is_not_found(house: Any, name: str) -> None:
     async with house.client(await house.token()) as http:
         for path in ("fhir/Patient", "fhir/metadata", "fhir/.well-known/smart-configuration"):
