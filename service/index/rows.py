@@ -1,7 +1,7 @@
 """The index row of a resource: hot columns, tokens, references, intervals, strings. One plan per type, compiled once."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,6 +12,8 @@ from typing import Any, Final
 from schemas import dates, ids, references, tokens
 from schemas.registry import REGISTRY, SearchParam, SearchPath, Step
 from service.index import layout, values
+from service.index.codes import coded
+from service.index.paths import follow, reacher
 
 JsonObject = dict[str, Any]
 WORD_START: Final = "\x1e"
@@ -62,24 +64,6 @@ Collect = Callable[[IndexRow, JsonObject, Target], None]
 def reference_key(param_id: int, target_type_id: int) -> int:
     """The number in `refk` that says by which parameter, and to which type, the id beside it in `ref` refers."""
     return param_id << 8 | target_type_id
-
-
-def follow(node: Any, steps: tuple[Step, ...]) -> list[Any]:
-    """The values at the end of `steps`, arrays flattened, nulls left out."""
-    found = [node]
-    for step in steps:
-        reached: list[Any] = []
-        for value in found:
-            child = value.get(step.name) if isinstance(value, dict) else None
-            if isinstance(child, list):
-                reached.extend(child)
-            elif child is not None:
-                reached.append(child)
-        if step.where is not None:
-            name, wanted = step.where
-            reached = [value for value in reached if isinstance(value, dict) and value.get(name) == wanted]
-        found = [value for value in reached if value is not None]
-    return found
 
 
 def build(resource: JsonObject, target: Target) -> IndexRow:
@@ -135,7 +119,7 @@ def _collector(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
 
 
 def _token(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
-    type_id, bit, steps, datatype = REGISTRY.types[type_name].id, 1 << param.bit, path.steps, path.datatype
+    type_id, bit, reach, datatype = REGISTRY.types[type_name].id, 1 << param.bit, reacher(path.steps), path.datatype
     hot = layout.hot(type_name)
     column = "k1" if hot.k1 == param.code else "k2" if hot.k2 == param.code else None
     column = "ident" if param.code == "identifier" else column
@@ -146,18 +130,17 @@ def _token(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
     code_mark = f"{WORD_START}{param.id}{WORD_CODE}"
 
     def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
-        for value in follow(resource, steps):
+        for value in reach(resource):
             row.present |= bit
-            for text, single in values.token_texts(value, datatype):
-                made = tokens.token(target.tenant_id, type_id, param.id, text)
+            for made, single, code in coded(datatype, target.tenant_id, type_id, param.id, value):
                 if column is not None and single and getattr(row, column) is None:
                     setattr(row, column, made)
                 else:
                     (row.sel if selective and single else row.flt).append(made)
-                    if column == "k1" and single and not text.startswith("*|"):
+                    if column == "k1" and single and code is None:
                         row.present |= FURTHER
-                if is_open and text.startswith("*|"):
-                    row.words = f"{row.words or ''}{code_mark}{text[2:]}"
+                if is_open and code is not None:
+                    row.words = f"{row.words or ''}{code_mark}{code}"
             if has_words:
                 for words in values.words(value, datatype):
                     row.words = f"{row.words or ''}{WORD_START}{param.id}{WORD_PARAM}{values.fold(words)}"
@@ -165,8 +148,17 @@ def _token(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
     return collect
 
 
+@lru_cache(maxsize=4096)
+def _resident(tenant_id: int, base: str, written: str) -> tuple[str, int, uuid.UUID] | None:
+    """(type, its number, key) of a reference to a resource here, None for any other. A resource names its patient often."""
+    literal = references.literal(written)
+    if literal is None or literal.base not in (None, base) or literal.type not in REGISTRY.types:
+        return None
+    return literal.type, REGISTRY.types[literal.type].id, ids.key(tenant_id, literal.type, literal.id)
+
+
 def _reference(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
-    type_id, bit, steps = REGISTRY.types[type_name].id, 1 << param.bit, path.steps
+    type_id, bit, reach = REGISTRY.types[type_name].id, 1 << param.bit, reacher(path.steps)
     column = "k1" if layout.hot(type_name).k1 == param.code else None
     in_patient = layout.is_patient_column(type_name, param.code)
     only = _narrowed(type_name, path)
@@ -177,8 +169,19 @@ def _reference(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
         else:
             row.sel.append(made)
 
+    def outside(row: IndexRow, value: JsonObject, written: str, target: Target) -> None:
+        literal = references.literal(written) if written else None
+        if only and not (literal is not None and literal.type in only) and value.get("type") not in only:
+            return
+        row.present |= bit
+        if written and not written.startswith("#"):
+            keep(row, tokens.token(target.tenant_id, type_id, param.id, f"url:{written}"))
+        for text, single in values.token_texts(value.get("identifier", {}), "Identifier"):
+            if single:
+                row.sel.append(tokens.token(target.tenant_id, type_id, param.id, f"identifier:{text}"))
+
     def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
-        for value in follow(resource, steps):
+        for value in reach(resource):
             if isinstance(value, str):  # canonical or uri
                 row.present |= bit
                 for text in _canonical(value):
@@ -186,28 +189,20 @@ def _reference(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
                 row.words = f"{row.words or ''}{WORD_START}{param.id}{WORD_CODE}{value}"
                 continue
             written = value.get("reference", "")
-            literal = references.literal(written) if written else None
-            if literal is not None and literal.base in (None, target.base) and literal.type in REGISTRY.types:
-                if only and literal.type not in only:
-                    continue
-                row.present |= bit
-                to = REGISTRY.types[literal.type].id
-                key = ids.key(target.tenant_id, literal.type, literal.id)
-                if in_patient and literal.type == "Patient":
-                    row.patient = key
-                    continue
-                keep(row, tokens.reference(target.tenant_id, type_id, param.id, to, key))
-                row.ref.append(key)
-                row.refk.append(reference_key(param.id, to))
+            resident = _resident(target.tenant_id, target.base, written) if written else None
+            if resident is None:
+                outside(row, value, written, target)
                 continue
-            if only and not (literal is not None and literal.type in only) and value.get("type") not in only:
+            to_type, to, key = resident
+            if only and to_type not in only:
                 continue
             row.present |= bit
-            if written and not written.startswith("#"):
-                keep(row, tokens.token(target.tenant_id, type_id, param.id, f"url:{written}"))
-            for text, single in values.token_texts(value.get("identifier", {}), "Identifier"):
-                if single:
-                    row.sel.append(tokens.token(target.tenant_id, type_id, param.id, f"identifier:{text}"))
+            if in_patient and to_type == "Patient":
+                row.patient = key
+                continue
+            keep(row, tokens.reference(target.tenant_id, type_id, param.id, to, key))
+            row.ref.append(key)
+            row.refk.append(reference_key(param.id, to))
 
     return collect
 
@@ -229,13 +224,13 @@ def _canonical(value: str) -> Iterator[str]:
 
 
 def _date(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
-    bit, steps, datatype = 1 << param.bit, path.steps, path.datatype
+    bit, datatype = 1 << param.bit, path.datatype
     hot = layout.hot(type_name)
     shared = _attachments(type_name, path)
-    shared_bits = _bits(shared)
+    shared_bits, each = _bits(shared), _valued(path.steps, shared)
 
     def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
-        for value, codes in _with_codes(resource, steps, shared, target):
+        for value, codes in each(resource, target):
             for lo, hi in values.intervals(value, datatype):
                 row.present |= bit | shared_bits if codes else bit
                 if hot.d0 == param.code and row.d1 is None:
@@ -250,12 +245,12 @@ def _date(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
 
 
 def _number(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
-    type_id, bit, steps, datatype = REGISTRY.types[type_name].id, 1 << param.bit, path.steps, path.datatype
+    type_id, bit, datatype = REGISTRY.types[type_name].id, 1 << param.bit, path.datatype
     shared = _attachments(type_name, path)
-    shared_bits = _bits(shared)
+    shared_bits, each = _bits(shared), _valued(path.steps, shared)
 
     def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
-        for value, codes in _with_codes(resource, steps, shared, target):
+        for value, codes in each(resource, target):
             for low, high, units in values.numbers(value, datatype):
                 row.present |= bit | shared_bits if codes else bit
                 made = [tokens.token(target.tenant_id, type_id, param.id, text) for text in units]
@@ -265,12 +260,12 @@ def _number(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
 
 
 def _string(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
-    bit, steps, datatype = 1 << param.bit, path.steps, path.datatype
+    bit, datatype = 1 << param.bit, path.datatype
     shared = _attachments(type_name, path)
-    shared_bits = _bits(shared)
+    shared_bits, each = _bits(shared), _valued(path.steps, shared)
 
     def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
-        for value, codes in _with_codes(resource, steps, shared, target):
+        for value, codes in each(resource, target):
             for text in values.strings(value, datatype):
                 row.present |= bit | shared_bits if codes else bit
                 row.strings.append((param.id, values.fold(text), text, codes))
@@ -279,11 +274,11 @@ def _string(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
 
 
 def _uri(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
-    type_id, bit, steps = REGISTRY.types[type_name].id, 1 << param.bit, path.steps
+    type_id, bit, reach = REGISTRY.types[type_name].id, 1 << param.bit, reacher(path.steps)
     in_row = param.code.startswith("_")
 
     def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
-        for value in follow(resource, steps):
+        for value in reach(resource):
             row.present |= bit
             if in_row:
                 for text in _canonical(value):
@@ -336,24 +331,35 @@ def carrier(type_name: str, composite: SearchParam) -> str | None:
     return None
 
 
-def _with_codes(
-    resource: JsonObject, steps: tuple[Step, ...], shared: tuple[_Shared, ...], target: Target
-) -> Iterator[tuple[Any, list[int]]]:
+def _valued(
+    steps: tuple[Step, ...], shared: tuple[_Shared, ...]
+) -> Callable[[JsonObject, Target], Sequence[tuple[Any, list[int]]]]:
+    """For a resource the values at the end of `steps`, each with the tokens of the composites that ride on it."""
     if not shared:
-        for value in follow(resource, steps):
-            yield value, []
-        return
+        reach = reacher(steps)
+        return lambda resource, _target: [(value, []) for value in reach(resource)]
     focus = shared[0].focus
-    for node in follow(resource, focus):
-        codes = [
-            tokens.token(target.tenant_id, item.type_id, item.param_id, text)
-            for item in shared
-            for path in item.first
-            for value in follow(node, path.steps)
-            for text, _ in values.token_texts(value, path.datatype)
-        ]
-        for value in follow(node, steps[len(focus) :]):
-            yield value, codes
+
+    def found(resource: JsonObject, target: Target) -> list[tuple[Any, list[int]]]:
+        made = []
+        for node in follow(resource, focus):
+            reached = follow(node, steps[len(focus) :])
+            codes = _first(node, shared, target) if reached else []
+            made += [(value, codes) for value in reached]
+        return made
+
+    return found
+
+
+def _first(node: Any, shared: tuple[_Shared, ...], target: Target) -> list[int]:
+    """The tokens of the composites' first components."""
+    return [
+        tokens.token(target.tenant_id, item.type_id, item.param_id, text)
+        for item in shared
+        for path in item.first
+        for value in follow(node, path.steps)
+        for text, _ in values.token_texts(value, path.datatype)
+    ]
 
 
 def _composites(type_name: str, param: SearchParam) -> Iterator[tuple[str, Collect]]:

@@ -38,11 +38,11 @@ def token_texts(value: Any, datatype: str) -> Iterator[tuple[str, bool]]:
     """(token text, whether it names a single code) of one value: `system|code`, `*|code`, and `system|` for the rest."""
     if datatype == "CodeableConcept":
         for coding in value.get("coding", ()):
-            yield from _coded(coding.get("system"), coding.get("code"))
+            yield from coded(coding.get("system"), coding.get("code"))
     elif datatype == "Coding":
-        yield from _coded(value.get("system"), value.get("code"))
+        yield from coded(value.get("system"), value.get("code"))
     elif datatype == "Identifier":
-        yield from _coded(value.get("system"), value.get("value"))
+        yield from coded(value.get("system"), value.get("value"))
         yield from _of_type(value)
     elif datatype == "ContactPoint":
         if "value" in value:
@@ -55,7 +55,8 @@ def token_texts(value: Any, datatype: str) -> Iterator[tuple[str, bool]]:
         yield f"*|{value}", True
 
 
-def _coded(system: str | None, code: str | None) -> Iterator[tuple[str, bool]]:
+def coded(system: str | None, code: str | None) -> Iterator[tuple[str, bool]]:
+    """The token texts of one coding."""
     if code is not None:
         yield f"{system or ''}|{code}", True
         yield f"*|{code}", True
