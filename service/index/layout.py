@@ -65,6 +65,9 @@ SELECTIVE: Final = frozenset(
 )  # fmt: skip
 """Token parameters whose values single out few rows: they go to `sel` under the GIN index. All others go to `flt`."""
 
+SHARED: Final = frozenset((("AuditEvent", "agent"), ("AuditEvent", "source")))
+"""Reference parameters that name the same few programs, by identifier, in every resource of the type: no choice for GIN."""
+
 COMBINED: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "Observation": {
         "combo-code": ("code", "component-code"),
@@ -116,3 +119,8 @@ def is_patient_column(type_name: str, code: str) -> bool:
 def is_selective(param: SearchParam) -> bool:
     """Whether the tokens of a token parameter go under the GIN index."""
     return param.code in SELECTIVE and param.codes is None
+
+
+def identifier_column(type_name: str, code: str) -> str:
+    """Where the tokens of references by identifier under `code` are."""
+    return "flt" if (type_name, code) in SHARED else "sel"

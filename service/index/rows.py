@@ -162,6 +162,7 @@ def _reference(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
     column = "k1" if layout.hot(type_name).k1 == param.code else None
     in_patient = layout.is_patient_column(type_name, param.code)
     only = _narrowed(type_name, path)
+    by_identifier = layout.identifier_column(type_name, param.code)
 
     def keep(row: IndexRow, made: int) -> None:
         if column is not None and row.k1 is None:
@@ -178,7 +179,8 @@ def _reference(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
             keep(row, tokens.token(target.tenant_id, type_id, param.id, f"url:{written}"))
         for text, single in values.token_texts(value.get("identifier", {}), "Identifier"):
             if single:
-                row.sel.append(tokens.token(target.tenant_id, type_id, param.id, f"identifier:{text}"))
+                made = tokens.token(target.tenant_id, type_id, param.id, f"identifier:{text}")
+                (row.sel if by_identifier == "sel" else row.flt).append(made)
 
     def collect(row: IndexRow, resource: JsonObject, target: Target) -> None:
         for value in reach(resource):

@@ -45,8 +45,10 @@ def read(reader: Reader, type_name: str, param: SearchParam, modifier: str | Non
     found: list[tuple[str, Any]] = []
     for item in alternatives(value):
         if modifier == "identifier":
-            text = f"identifier:{_identifier(item)}"
-            found.append(("sel", tokens.token(reader.tenant_id, REGISTRY.types[type_name].id, param.id, text)))
+            made = tokens.token(
+                reader.tenant_id, REGISTRY.types[type_name].id, param.id, f"identifier:{_identifier(item)}"
+            )
+            found.append((layout.identifier_column(type_name, param.code), made))
         else:
             found += _written(reader, type_name, param, modifier, unescape(item))
     return reader.places(found) if found else Always(False)
