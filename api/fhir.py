@@ -34,6 +34,14 @@ Headers = list[tuple[bytes, bytes]]
 
 _GZIP_FROM: Final = 1024
 _PASSED_BY: Final = 1 << 26
+_SINGLE: Final = (
+    b"authorization",
+    b"content-type",
+    b"if-match",
+    b"if-none-match",
+    b"if-none-exist",
+    b"idempotency-key",
+)
 _COMMON: Final[Headers] = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"private, no-cache")]
 _UNKNOWN: Final = Route("unknown")
 
@@ -52,6 +60,8 @@ class FhirApi:
         request_id = trace.request_id(headers.get("x-request-id", ""))
         found = _UNKNOWN
         try:
+            if len(headers) < len(scope["headers"]):
+                headers = _joined(scope["headers"])
             found = _route(scope["method"], path)
             reply = await self._answer(scope, receive, headers, tenant, base, path, found, request_id)
             status, content, out = reply.status, reply.content, _headers(reply)
@@ -122,6 +132,19 @@ class FhirApi:
         if content is None or b"_pretty=true" not in scope["query_string"]:
             return content
         return msgspec.json.format(content, indent=2)
+
+
+def _joined(sent: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers, those sent several times as one list (RFC 9110, 5.3).
+
+    Raises BadRequest for one that is no list: a proxy might heed the one and we the other.
+    """
+    joined: dict[bytes, bytes] = {}
+    for name, value in sent:
+        if name in joined and name in _SINGLE:
+            raise BadRequest(f"The header {name.decode()} was sent more than once", details_code="header-repeated")
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in joined.items()}
 
 
 def _route(method: str, path: str) -> Route:

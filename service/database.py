@@ -27,6 +27,8 @@ _AWAY: Final = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientResourcesError,  # disk, memory, connections
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, until it takes over
     OSError,
     TimeoutError,
 )

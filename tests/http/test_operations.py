@@ -203,6 +203,17 @@ async def test_a_refusal_is_one_outcome_whatever_is_accepted(house: Any, api: ht
         assert answer.headers["content-type"] == "application/fhir+json; charset=utf-8"
 
 
+@pytest.mark.parametrize("name", ["Authorization", "Content-Type", "If-Match", "If-None-Exist", "Idempotency-Key"])
+async def test_a_header_that_must_be_one_is_refused_twice(api: httpx.AsyncClient, name: str) -> None:
+    authorization = ("Authorization", api.headers["authorization"])
+    sent = [authorization, (name, "a"), (name.lower(), "b")]
+    answer = await api.post("Basic", json={"resourceType": "Basic", "code": {"text": "x"}}, headers=sent)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "header-repeated"
+    twice = [authorization, ("Accept", "application/fhir+json"), ("Accept", "text/plain"), ("Prefer", "return=minimal")]
+    assert (await api.get("Basic", headers=twice)).status_code == 200
+
+
 async def test_no_answer_may_be_kept_by_others(house: Any, api: httpx.AsyncClient) -> None:
     for path in ("Patient", "Patient/nobody", "metadata"):
         answer = await api.get(path)

@@ -235,6 +235,8 @@ async def test_tokens_and_secrets_are_in_no_line(house: Any, marked: httpx.Async
         asyncpg.DeadlockDetectedError(MARK),
         asyncpg.ConnectionDoesNotExistError(MARK),
         asyncpg.InternalClientError(MARK),
+        asyncpg.DiskFullError(MARK),
+        asyncpg.ReadOnlySQLTransactionError(MARK),
         OSError(MARK),
         TimeoutError(MARK),
         RecursionError(MARK),
