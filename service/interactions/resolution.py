@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
-from schemas import references
+from schemas import json, references
 from schemas.members import members
 from schemas.outcome import Issue, error
 from schemas.registry import REGISTRY
@@ -20,7 +21,9 @@ _ADDRESSES: Final = ("uri", "url", "oid", "uuid")
 _LINK: Final = re.compile(r'(?<=\s)(href|src)=("[^"]*"|\'[^\']*\')')
 """The links of a narrative."""
 
-Visit = Callable[[str, str, str], str]
+Where = tuple[Any, ...]
+"""The place of a node: its parent's place and its name or number, nothing for a resource. Spelled out where it is told."""
+Visit = Callable[[str, str, Where], str]
 """(kind, text, where) -> the text to stand there; kind is `reference`, or `address` for any other link."""
 
 
@@ -60,13 +63,14 @@ async def _conditional(call: Call, store: Store, entries: Sequence[Entry]) -> di
     """What each conditional reference finds: `Patient?identifier=...` -> `Patient/1`, or why it finds nothing."""
     texts: dict[str, None] = {}
 
-    def note(kind: str, text: str, where: str) -> str:
+    def note(kind: str, text: str, where: Where) -> str:
         if kind == "reference" and text.partition("?")[0] in REGISTRY.types and "?" in text:
             texts[text] = None
         return text
 
     for entry in entries:
-        walked(entry.call.body, note)
+        if b"?" in json.encode(entry.call.body):
+            walked(entry.call.body, note)
     return {text: await _match(call, store, text) for text in texts}
 
 
@@ -93,7 +97,7 @@ class _Links:
     faults: list[Issue]
     unfound: list[Issue]
 
-    def __call__(self, kind: str, text: str, where: str) -> str:
+    def __call__(self, kind: str, text: str, where: Where) -> str:
         place = self.places.get(text)
         if place is not None:
             return place
@@ -108,47 +112,63 @@ class _Links:
             self._note(self.faults, error("not-found", sentence, details_code="reference-unresolved"), where)
         return text
 
-    def _taken(self, found: str | Issue, text: str, where: str) -> str:
+    def _taken(self, found: str | Issue, text: str, where: Where) -> str:
         if isinstance(found, str):
             return found
         self._note(self.unfound, found, where)
         return text
 
-    def _note(self, noted: list[Issue], issue: Issue, where: str) -> None:
-        noted.append(replace(issue, expression=(f"{self.place}.resource{where}",)))
+    def _note(self, noted: list[Issue], issue: Issue, where: Where) -> None:
+        noted.append(replace(issue, expression=(f"{self.place}.resource{_spelled(where)}",)))
 
 
-def walked(node: Any, visit: Visit, datatype: str = "", where: str = "") -> Any:
+def _spelled(where: Where) -> str:
+    if not where:
+        return ""
+    above, name = where
+    return f"{_spelled(above)}[{name}]" if isinstance(name, int) else f"{_spelled(above)}.{name}"
+
+
+def walked(node: Any, visit: Visit, datatype: str = "", where: Where = ()) -> Any:
     """`node` with every link in it as `visit` gives it back, wherever FHIR has one: extensions, contained, narrative."""
-    if isinstance(node, list):
-        return [walked(child, visit, datatype, f"{where}[{at}]") for at, child in enumerate(node)]
-    if not isinstance(node, dict):
+    if type(node) is list:
+        return [walked(child, visit, datatype, (where, at)) for at, child in enumerate(node)]
+    if type(node) is not dict:
         return node
     datatype = str(node.get("resourceType", datatype))
-    return {name: _member(name, child, visit, datatype, f"{where}.{name}") for name, child in node.items()}
+    links, below = _links(datatype)
+    made: dict[str, Any] = {}
+    for name, child in node.items():
+        if type(child) is str:
+            kind = links.get(name)
+            made[name] = child if kind is None else _text(kind, child, visit, (where, name))
+        elif type(child) is list and links.get(name) == "address":
+            made[name] = [visit("address", each, (where, name)) if isinstance(each, str) else each for each in child]
+        elif type(child) is dict or type(child) is list:
+            # Beside a primitive stand the extensions that any element may have.
+            inner = "Extension" if name.startswith("_") else below.get(name, "")
+            made[name] = walked(child, visit, inner, (where, name))
+        else:
+            made[name] = child
+    return made
 
 
-def _member(name: str, child: Any, visit: Visit, datatype: str, where: str) -> Any:
-    _, below = members(datatype).get(name.removeprefix("_"), (None, ""))
-    if isinstance(child, str):
-        return _text(name, child, visit, datatype, below, where)
-    if isinstance(child, list) and below in _ADDRESSES:
-        return [visit("address", each, where) if isinstance(each, str) else each for each in child]
-    # Beside a primitive stand the extensions that any element may have.
-    return walked(child, visit, "Extension" if name.startswith("_") else below, where)
-
-
-def _text(name: str, text: str, visit: Visit, datatype: str, below: str, where: str) -> str:
+@lru_cache(maxsize=1024)
+def _links(datatype: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """By JSON member name: the kind of link that a text is (reference, address or xhtml), and the type of every member."""
+    below = {name: kind for name, (_, kind) in members(datatype).items()}
+    links = {name: "address" if kind in _ADDRESSES else kind for name, kind in below.items()}
+    links = {name: kind for name, kind in links.items() if kind in ("address", "xhtml")}
     # A JSON Patch says no types; what it calls a reference is taken for one.
-    if name == "reference" and datatype in ("Reference", ""):
-        return visit("reference", text, where)
-    if below in _ADDRESSES:
-        return visit("address", text, where)
-    if below == "xhtml":
+    return links | ({"reference": "reference"} if datatype in ("Reference", "") else {}), below
+
+
+def _text(kind: str, text: str, visit: Visit, where: Where) -> str:
+    if kind == "xhtml":
         return _LINK.sub(lambda link: _linked(link, visit, where), text)
-    return text
+    return visit(kind, text, where)
 
 
-def _linked(link: re.Match[str], visit: Visit, where: str) -> str:
+def _linked(link: re.Match[str], visit: Visit, where: Where) -> str:
     quote, text = link[2][0], link[2][1:-1]
     return f"{link[1]}={quote}{visit('address', text, where)}{quote}"
