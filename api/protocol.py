@@ -3,6 +3,7 @@
 https://www.rfc-editor.org/rfc/rfc9112
 """
 
+from asyncio import TimerHandle, Transport
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from service.errors import BadRequest, HeadTooLarge, HearthError
 
 HEAD_BYTES: Final = 65_536
 """The most that request line and headers may have together; without a bound one request could fill the memory."""
+HEAD_SECONDS: Final = 10
+"""How long a client may take from its connection, or the first byte of a later request, to the end of the head."""
 GRACE_SECONDS: Final = 0.5
 """How long an idle connection stays open after SIGTERM for a request on its way, and one refused for an answer to be read."""
 _BESIDE: Final = 4  # ": " and the end of the line
@@ -28,6 +31,22 @@ class Http(HttpToolsProtocol):
         self._is_reading_head = False
         self._is_leaving = False
         self._refusal: HearthError | None = None
+        self._hurry: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Somebody is there, and has so long to say what for."""
+        super().connection_made(transport)
+        self._hurry = self.loop.call_later(HEAD_SECONDS, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is there any more."""
+        self._be_calm()
+        super().connection_lost(exc)
+
+    def _be_calm(self) -> None:
+        if self._hurry is not None:
+            self._hurry.cancel()
+            self._hurry = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; a head that has no end is refused before it is whole."""
@@ -35,6 +54,7 @@ class Http(HttpToolsProtocol):
             return  # the connection is closing
         super().data_received(data)
         if self._is_reading_head:
+            self._hurry = self._hurry or self.loop.call_later(HEAD_SECONDS, self.transport.close)
             self._head += len(data)
             if self._head > HEAD_BYTES and self._refusal is None:
                 self._refusal = _too_large()
@@ -48,6 +68,7 @@ class Http(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole: the application is called."""
         self._is_reading_head = False
+        self._be_calm()
         size = len(self.url) + sum(len(name) + len(value) + _BESIDE for name, value in self.headers)
         if size > HEAD_BYTES:
             self._refusal = _too_large()

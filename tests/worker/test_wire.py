@@ -193,6 +193,20 @@ def test_pipelined_requests_are_answered_in_order(served: Any) -> None:
     assert raw.index(b'"ok"') < raw.index(b"CapabilityStatement")
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "], ids=["nothing", "half a head"])
+def test_who_says_nothing_is_not_waited_for(served: Any, begun: bytes) -> None:
+    first = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=15) as connection:
+        connection.sendall(begun)
+        assert connection.recv(1) == b""
+    with socket.create_connection(("127.0.0.1", served.port), timeout=15) as connection:
+        connection.sendall(first)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        connection.sendall(begun)
+        assert connection.recv(1) == b""
+
+
 def test_a_head_request_has_the_length_and_no_body(served: Any) -> None:
     answer = told(served, request(b"HEAD", b"/fhir/metadata"))
     assert (answer.status, answer.body) == (200, b"")
