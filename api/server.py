@@ -32,7 +32,7 @@ def serve(settings: Settings, database_url: str, ready: Callable[[], None]) -> N
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        loop="uvloop",
+        loop="api.loop:Loop",
         http=Http,
         lifespan="on",
         log_config=None,
