@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field(
         default="json", description="A JSON object a line, or text for a terminal"
     )
-    pool_max: int = Field(default=16, ge=1, description="Database connections that each worker opens at most")
+    pool_max: int = Field(default=22, ge=1, description="Database connections that each worker opens at most")
     tenant_concurrency: int = Field(
         default_factory=lambda data: max(1, data["pool_max"] * 3 // 4),
         ge=1,

@@ -51,6 +51,18 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
+def new_database(cluster: Cluster) -> Callable[[], Awaitable[str]]:
+    """Makes a migrated, empty database that no other test knows, and gives its URL."""
+
+    async def made() -> str:
+        name = f"hearth_{uuid4().hex[:16]}"
+        await _copy_template(cluster, name)
+        return cluster.dsn(name)
+
+    return made
+
+
+@pytest.fixture(scope="session")
 async def database_url(cluster: Cluster) -> str:
     """The URL of this worker's database, migrated to head and empty at first."""
     name = f"hearth_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"

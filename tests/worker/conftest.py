@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -126,6 +126,12 @@ def serving(home: Path) -> Iterator[Serve]:
             served.process.terminate()
             served.process.wait(60)
         assert is_gone(served.process.pid), "A process of the server was left behind"
+
+
+@pytest.fixture(scope="module")
+async def database_url(new_database: Callable[[], Awaitable[str]]) -> str:
+    """A database without the tenants of other tests: a server that starts fills the library of each that lacks it."""
+    return await new_database()
 
 
 @pytest.fixture

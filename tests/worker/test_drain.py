@@ -60,7 +60,7 @@ async def drained(served: Any, tenant: Any, bearer: dict[str, str], database_url
         asyncio.create_task(write_on(served, tenant.path, bearer, tally, keeps_alive=bool(at % 2)))
         for at in range(number)
     ]
-    while len(tally.written) < number and not tally.cut:  # noqa: ASYNC110 - the writers have no event to wait for
+    while len(tally.written) < number and not tally.cut:
         await asyncio.sleep(0.05)
     await asyncio.sleep(LOAD_SECONDS)
     before = len(tally.written)

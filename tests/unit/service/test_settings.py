@@ -44,7 +44,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         ("WORKERS", "0"),
         ("BASE_URL", "https://example.org/"),
         ("BASE_URL", "example.org"),
-        ("TENANT_CONCURRENCY", "17"),
+        ("TENANT_CONCURRENCY", "23"),
         ("PAGE_COUNT", "1001"),
         ("SECRET_KEY", "hush"),
         ("LOG_FORMAT", "xml"),

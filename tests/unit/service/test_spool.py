@@ -68,7 +68,7 @@ async def running(directory: Path, store: Store, **options: Any) -> AsyncIterato
 
 async def until(condition: Any) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - the state of a file has no event
+        while not condition():
             await asyncio.sleep(0.005)
 
 
