@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 from service.errors import BadRequest
 
 MOST: Final = 1000
+SINGLE: Final = frozenset(("_at", "_count", "_cursor", "_format", "_pretty", "_since", "_summary", "_total"))
 Params = tuple[tuple[str, str], ...]
 
 
@@ -23,4 +24,15 @@ def parse(text: str) -> Params:
     # PostgreSQL's text has no NUL, and neither has any FHIR value.
     if "%00" in text or "\0" in text:
         raise BadRequest("A parameter has a NUL character, which no value of FHIR has", details_code="query-malformed")
+    _require_single(params)
     return params
+
+
+def _require_single(params: Params) -> None:
+    """Raise BadRequest for a parameter twice of which only one can hold; all others add up."""
+    seen = set()
+    for name, _ in params:
+        if name in seen:
+            raise BadRequest(f"{name} may be sent once", details_code="query-malformed", expression=(name,))
+        if name in SINGLE:
+            seen.add(name)

@@ -108,6 +108,7 @@ async def test_what_was_acknowledged_survives(
     assert await missing_reads(served, tenant, tally) == set()
 
 
+@pytest.mark.exhaustive
 async def test_a_read_that_was_never_answered_leaves_no_torn_record(
     serve: Callable[..., Any], new_tenant: Callable[..., Any], database_url: str
 ) -> None:
