@@ -85,3 +85,20 @@ async def test_is_refused_in_words_that_help(api: httpx.AsyncClient, case: dict[
     assert case.get("says", "") in issues[0]["diagnostics"], issues
     for name, value in case.get("headers", {}).items():
         assert answer.headers[name] == value
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["with its length", "without its length"])
+async def test_a_body_beyond_16_mebibytes_is_refused(api: httpx.AsyncClient, is_chunked: bool) -> None:
+    body = b'{"resourceType":"Basic","code":{"text":"x"}}'.ljust(16 << 20)
+
+    async def chunks(raw: bytes) -> AsyncIterator[bytes]:
+        for start in range(0, len(raw), 1 << 20):
+            yield raw[start : start + (1 << 20)]
+
+    for content, status in ((body, 201), (body + b" ", 413)):
+        sent: Any = chunks(content) if is_chunked else content
+        answer = await api.post("Basic", content=sent, headers={"Content-Type": FHIR})
+        assert answer.status_code == status, answer.text
+    (issue,) = well_told(answer)
+    assert (issue["code"], issue["details"]["coding"][0]["code"]) == ("too-long", "body-too-large")
+    assert answer.headers["connection"] == "close"
