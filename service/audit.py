@@ -75,6 +75,9 @@ class AuditRecord:
     entity: tuple[str, str] | None
     address: str | None
     content: bytes
+    request_id: str
+    shape: str
+    """Which kinds of entity it has, one letter each: o object, t a type alone, q query, p patient, r request."""
     also: tuple[tuple[str, str], ...] = ()
     """Resources that the service wrote because of it, such as the scores of an answer."""
 
@@ -121,8 +124,18 @@ def event(
         (type, id) if id is not None and type in REGISTRY.names and ids.is_legal(id) else None,
         address,
         text.encode(),
+        request_id,
+        _shape(type, id, query, patient, request_id, bool(also)),
         tuple((name, each) for name, each, _ in also),
     )
+
+
+def _shape(
+    type: str | None, id: str | None, query: str | None, patient: str | None, request_id: str, is_followed: bool
+) -> str:
+    subject = "o" if id is not None or is_followed else "t" if type is not None and query is None else ""
+    whose = "p" if patient is not None and (patient != id or type != "Patient") else ""
+    return f"{subject}{'q' if query is not None else ''}{whose}{'r' if request_id else ''}"
 
 
 def outcome_of(status: int) -> int:
