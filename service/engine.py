@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from schemas import dates, json
 from service import housekeeping, idempotency, tenants
@@ -16,8 +16,10 @@ from service.errors import BadRequest, HearthError, Unauthorized
 from service.grant import Grant, from_scope
 from service.interactions.replies import record_of
 from service.interactions.routes import Route, require_held
-from service.interactions.table import INTERACTIONS
+from service.interactions.table import INTERACTIONS, READING
+from service.oauth import secret
 from service.oauth import token as oauth_token
+from service.oauth.guard import Guarded, Remembered
 from service.search.page import Pages
 from service.search.parse import Limits
 from service.settings import Settings
@@ -69,6 +71,7 @@ class Engine:
         self.spool = Spool(settings.audit_spool_dir, self._ship)
         self._codec: Codec | None = None
         self._tenants: dict[str, int] = {}
+        self._remembered = Remembered()
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -103,14 +106,20 @@ class Engine:
         call: Call | None = None
         try:
             async with self.database.connection(tenant_id) as connection:
-                grant = await self._grant(connection, tenant_id, request.token, now)
+                grant, reader = await self._admitted(connection, tenant_id, request, now)
                 call = _call(request, tenant_id, grant, now)
-                require_held(request.route)
-                if request.body:
-                    call = replace(call, body=_parsed(request.body))
                 codec = self._codec or await self._load(connection)
-                store = Store(connection, tenant_id, request.base, grant, codec, self.pages)
-                reply = await _perform(call, store, request)
+                # A guarded connection has what reading interactions use of one.
+                store = Store(cast("Connection", reader), tenant_id, request.base, grant, codec, self.pages)
+                try:
+                    require_held(request.route)
+                    if request.body:
+                        call = replace(call, body=_parsed(request.body))
+                    reply = await _perform(call, store, request)
+                except HearthError:
+                    await _prove(reader)
+                    raise
+                await _prove(reader)
         except HearthError as refusal:
             if call is not None:
                 self.spool.append(record_of(call, Reply(refusal.status), request.query))
@@ -121,16 +130,21 @@ class Engine:
             self.spool.append(record_of(call, reply, request.query))
         return reply
 
-    async def _grant(self, connection: Connection, tenant_id: int, token: str | None, now: datetime) -> Grant:
-        if token is None:
+    async def _admitted(
+        self, connection: Connection, tenant_id: int, request: Request, now: datetime
+    ) -> tuple[Grant, "Connection | Guarded"]:
+        """What the request's token allows, and what its statements run on. Raises Unauthorized."""
+        if request.token is None:
             raise Unauthorized(headers=[("WWW-Authenticate", 'Bearer realm="hearth"')])
-        access = await oauth_token.access(connection, tenant_id, token, now)
+        digest = secret.digest(request.token)
+        known = self._remembered.get(tenant_id, digest) if request.route.interaction in READING else None
+        if known is not None:
+            return from_scope(known.client_id, known.scope), Guarded(connection, tenant_id, digest, now)
+        access = await oauth_token.find(connection, tenant_id, digest, now)
         if access is None:
-            raise Unauthorized(
-                "The access token is unknown here, expired or revoked; get a new one",
-                headers=[("WWW-Authenticate", 'Bearer realm="hearth", error="invalid_token"')],
-            )
-        return from_scope(access.client_id, access.scope)
+            raise oauth_token.refused()
+        self._remembered.keep(tenant_id, digest, access)
+        return from_scope(access.client_id, access.scope), connection
 
     async def _load(self, connection: Connection) -> Codec:
         self._codec = Codec({row["id"]: row["dict"] for row in await connection.fetch(_DICTIONARIES)})
@@ -140,6 +154,12 @@ class Engine:
         async with self.database.connection(_SHARED) as connection:
             codec = self._codec or await self._load(connection)
             await ship(connection, codec, records)
+
+
+async def _prove(reader: "Connection | Guarded") -> None:
+    """Where no statement has proven the token yet: a revoked one learns nothing, not even what is wrong with its request."""
+    if isinstance(reader, Guarded):
+        await reader.prove()
 
 
 async def _perform(call: Call, store: Store, request: Request) -> Reply:

@@ -15,6 +15,22 @@ async def _bundle(call: Call, store: Store) -> Reply:
     return await batch.bundle(call, store, INTERACTIONS)
 
 
+READING: Final = frozenset(
+    (
+        "read",
+        "vread",
+        "history-instance",
+        "history-type",
+        "history-system",
+        "search-type",
+        "search-system",
+        "search-compartment",
+        "everything",
+        "meta",
+    )
+)
+"""The interactions that only read."""
+
 INTERACTIONS: Final[Mapping[str, Interaction]] = MappingProxyType(
     {
         "read": read.read,

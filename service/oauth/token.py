@@ -9,6 +9,7 @@ from typing import Any, Final
 import asyncpg
 
 from schemas.scopes import narrow
+from service.errors import Unauthorized
 from service.oauth import clients, secret
 from service.oauth.faults import InvalidClient, InvalidRequest, InvalidScope, UnsupportedGrantType
 from service.oauth.form import OAuthRequest, credentials
@@ -79,8 +80,21 @@ def _granted(requested: str | None, registered: str) -> str:
 
 async def access(connection: asyncpg.Connection[Any], tenant_id: int, token: str, now: datetime) -> Access | None:
     """What the token allows now; None when it is unknown, expired, revoked or another tenant's."""
-    row = await connection.fetchrow(FIND, tenant_id, secret.digest(token), now)
+    return await find(connection, tenant_id, secret.digest(token), now)
+
+
+async def find(connection: asyncpg.Connection[Any], tenant_id: int, digest: bytes, now: datetime) -> Access | None:
+    """As `access`, for a token of which the digest is known."""
+    row = await connection.fetchrow(FIND, tenant_id, digest, now)
     return None if row is None else Access(*row)
+
+
+def refused() -> Unauthorized:
+    """The refusal of a token that is not valid here."""
+    return Unauthorized(
+        "The access token is unknown here, expired or revoked; get a new one",
+        headers=[("WWW-Authenticate", 'Bearer realm="hearth", error="invalid_token"')],
+    )
 
 
 async def purge(connection: asyncpg.Connection[Any], tenant_id: int, now: datetime) -> int:
