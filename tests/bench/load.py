@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
             del self._raw[: end + 4]
             length = _LENGTH.search(self._head)
             if length is None and int(self._head[9:12]) not in _BODILESS:
-                raise NotImplementedError("an answer without Content-Length")
+                raise ValueError("an answer without Content-Length")
             self._wanted = int(length[1]) if length else 0
         if len(self._raw) < self._wanted or self._answer is None:
             return
