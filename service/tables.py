@@ -34,6 +34,14 @@ def _time(name: str, **options: object) -> Column[object]:
     return Column(name, DateTime(timezone=True), **options)  # type: ignore[arg-type]  # SQLAlchemy's overloads
 
 
+def _texts(name: str, default: str = "{}") -> Column[object]:
+    return Column(name, ARRAY(Text), nullable=False, server_default=text(f"'{default}'"))
+
+
+def _flag(name: str) -> Column[object]:
+    return Column(name, Boolean, nullable=False, server_default=text("false"))
+
+
 resource: Final = Table(
     "resource",
     metadata,
@@ -130,6 +138,7 @@ tenant: Final = Table(
     Column("id", Integer, Identity(always=True), primary_key=True),
     Column("name", Text, nullable=False),
     _time("created", nullable=False, server_default=text("now()")),
+    Column("practitioner_access", Text, nullable=False, server_default=text("'care-team'")),
     UniqueConstraint("name", name="tenant_name"),
 )
 
@@ -139,10 +148,20 @@ oauth_client: Final = Table(
     Column("tenant_id", Integer, nullable=False),
     Column("client_id", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("secret_hash", LargeBinary, nullable=False),
+    Column("secret_hash", LargeBinary),
     Column("scope", Text, nullable=False),
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     _time("created", nullable=False, server_default=text("now()")),
+    Column("auth_method", Text, nullable=False, server_default=text("'client_secret_basic'")),
+    _texts("grant_types", "{client_credentials}"),
+    _texts("redirect_uris"),
+    _texts("origins"),
+    Column("jwks", Text),
+    Column("jwks_uri", Text),
+    Column("launch_url", Text),
+    _flag("dpop"),
+    _texts("clearance"),
+    Column("about", Text, nullable=False, server_default=text("'{}'")),
     PrimaryKeyConstraint("tenant_id", "client_id", name="oauth_client_pk"),
 )
 
@@ -156,9 +175,172 @@ oauth_token: Final = Table(
     _time("issued", nullable=False),
     _time("expires", nullable=False),
     _time("revoked"),
+    Column("authorization_id", Uuid),
+    Column("account_id", Uuid),
+    Column("fhir_user", Text),
+    Column("patient", Text),
+    Column("reach", Text, nullable=False, server_default=text("''")),
+    _texts("clearance"),
+    _flag("break_glass"),
+    Column("jkt", Text),
     PrimaryKeyConstraint("tenant_id", "token_hash", name="oauth_token_pk"),
     Index("oauth_token_client", "tenant_id", "client_id"),
     Index("oauth_token_expires", "tenant_id", "expires"),
+    Index(
+        "oauth_token_authorization",
+        "tenant_id",
+        "authorization_id",
+        postgresql_where=text("authorization_id is not null"),
+    ),
+)
+
+account: Final = Table(
+    "account",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("account_id", Uuid, nullable=False),
+    Column("login", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("fhir_user", Text, nullable=False),
+    Column("language", Text, nullable=False, server_default=text("'en'")),
+    Column("password_hash", Text),
+    Column("totp_secret", LargeBinary),
+    _flag("totp_confirmed"),
+    Column("totp_step", BigInteger, nullable=False, server_default=text("0")),
+    Column("recovery_hashes", ARRAY(LargeBinary), nullable=False, server_default=text("'{}'")),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    _time("locked_until"),
+    _texts("clearance"),
+    _flag("break_glass"),
+    _flag("is_admin"),
+    _flag("disabled"),
+    Column("upstream_issuer", Text),
+    Column("upstream_subject", Text),
+    _time("created", nullable=False, server_default=text("now()")),
+    PrimaryKeyConstraint("tenant_id", "account_id", name="account_pk"),
+    UniqueConstraint("tenant_id", "login", name="account_login"),
+    UniqueConstraint("tenant_id", "upstream_issuer", "upstream_subject", name="account_upstream"),
+)
+
+account_session: Final = Table(
+    "account_session",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("session_hash", LargeBinary, nullable=False),
+    Column("account_id", Uuid, nullable=False),
+    _flag("second_factor"),
+    _time("created", nullable=False),
+    _time("used", nullable=False),
+    _time("expires", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "session_hash", name="account_session_pk"),
+    Index("account_session_account", "tenant_id", "account_id"),
+    Index("account_session_expires", "tenant_id", "expires"),
+)
+
+oauth_request: Final = Table(
+    "oauth_request",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("params", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'{}'")),
+    _time("created", nullable=False),
+    _time("expires", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "request_hash", name="oauth_request_pk"),
+    Index("oauth_request_expires", "tenant_id", "expires"),
+)
+
+oauth_launch: Final = Table(
+    "oauth_launch",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("handle_hash", LargeBinary, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("client_id", Text),
+    Column("fhir_user", Text),
+    Column("context", Text, nullable=False),
+    _time("created", nullable=False),
+    _time("expires", nullable=False),
+    _time("used"),
+    PrimaryKeyConstraint("tenant_id", "handle_hash", name="oauth_launch_pk"),
+    Index("oauth_launch_expires", "tenant_id", "expires"),
+)
+
+oauth_authorization: Final = Table(
+    "oauth_authorization",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("authorization_id", Uuid, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("account_id", Uuid),
+    Column("session_hash", LargeBinary),
+    Column("scope", Text, nullable=False),
+    Column("context", Text, nullable=False, server_default=text("'{}'")),
+    Column("jkt", Text),
+    _time("created", nullable=False),
+    _time("used"),
+    _time("expires", nullable=False),
+    _time("revoked"),
+    PrimaryKeyConstraint("tenant_id", "authorization_id", name="oauth_authorization_pk"),
+    Index("oauth_authorization_account", "tenant_id", "account_id"),
+    Index("oauth_authorization_client", "tenant_id", "client_id"),
+    Index("oauth_authorization_expires", "tenant_id", "expires"),
+)
+
+oauth_code: Final = Table(
+    "oauth_code",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("code_hash", LargeBinary, nullable=False),
+    Column("authorization_id", Uuid, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("challenge", Text, nullable=False),
+    Column("nonce", Text),
+    _time("issued", nullable=False),
+    _time("expires", nullable=False),
+    _time("used"),
+    PrimaryKeyConstraint("tenant_id", "code_hash", name="oauth_code_pk"),
+    Index("oauth_code_expires", "tenant_id", "expires"),
+)
+
+oauth_refresh: Final = Table(
+    "oauth_refresh",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("authorization_id", Uuid, nullable=False),
+    Column("client_id", Text, nullable=False),
+    _time("issued", nullable=False),
+    _time("expires", nullable=False),
+    _time("used"),
+    PrimaryKeyConstraint("tenant_id", "token_hash", name="oauth_refresh_pk"),
+    Index("oauth_refresh_authorization", "tenant_id", "authorization_id"),
+    Index("oauth_refresh_expires", "tenant_id", "expires"),
+)
+
+oauth_jti: Final = Table(
+    "oauth_jti",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("jti_hash", LargeBinary, nullable=False),
+    _time("expires", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "jti_hash", name="oauth_jti_pk"),
+    Index("oauth_jti_expires", "tenant_id", "expires"),
+)
+
+signing_key: Final = Table(
+    "signing_key",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("kid", Text, nullable=False),
+    Column("algorithm", Text, nullable=False),
+    Column("public_jwk", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    _time("created", nullable=False),
+    _time("retired"),
+    PrimaryKeyConstraint("tenant_id", "kid", name="signing_key_pk"),
 )
 
 conditional_key: Final = Table(

@@ -12,12 +12,14 @@ import asyncpg
 from service.errors import Conflict, NotFound, Unprocessable
 
 DEFAULT: Final = "default"
+REACHES: Final = ("care-team", "encounter", "tenant")
+"""Which patients a practitioner may see: by CareTeam, by CareTeam or Encounter, or all of the tenant's."""
 # What stands in a path segment without encoding.
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 ADD: Final = "insert into tenant (name) values ($1)"
 ENSURE: Final = "insert into tenant (name) values ($1) on conflict (name) do nothing"
-FIND: Final = "select id, name, created from tenant where name = $1"
-LIST: Final = "select id, name, created from tenant order by id"
+FIND: Final = "select id, name, created, practitioner_access from tenant where name = $1"
+LIST: Final = "select id, name, created, practitioner_access from tenant order by id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Tenant:
     id: int
     name: str
     created: datetime
+    practitioner_access: str = "care-team"
 
     @property
     def path(self) -> str:

@@ -8,10 +8,21 @@ from typing import Any
 from service.tenants import DEFAULT
 
 
+def issuer(origin: str, tenant: str) -> str:
+    """The authorization server's name: its addresses begin with it, its `iss` claims are it."""
+    return origin if tenant == DEFAULT else f"{origin}/t/{tenant}"
+
+
+def fhir_base(origin: str, tenant: str) -> str:
+    """The base of the tenant's FHIR API, which `aud` has to name."""
+    return f"{issuer(origin, tenant)}/fhir"
+
+
 def endpoints(origin: str, tenant: str) -> dict[str, str]:
     """The OAuth addresses of a tenant."""
-    prefix = origin if tenant == DEFAULT else f"{origin}/t/{tenant}"
-    return {"token": f"{prefix}/oauth/token", "revoke": f"{prefix}/oauth/revoke"}
+    names = ("authorize", "token", "revoke", "introspect", "register", "par", "launch", "jwks")
+    prefix = issuer(origin, tenant)
+    return {name: f"{prefix}/oauth/{name}" for name in names} | {"manage": f"{prefix}/apps"}
 
 
 def configuration(origin: str, tenant: str) -> dict[str, Any]:

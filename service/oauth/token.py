@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
@@ -21,11 +22,15 @@ with client as (
    where tenant_id = $1 and client_id = $2 and secret_hash = $3 and not disabled for share)
 insert into oauth_token (tenant_id, token_hash, client_id, scope, issued, expires)
 select $1, $4, client_id, $5, $6, $7 from client"""
+MINT: Final = """
+insert into oauth_token (tenant_id, token_hash, client_id, scope, issued, expires, authorization_id, account_id, fhir_user,
+  patient, reach, clearance, break_glass, jkt)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"""
 FIND: Final = """
-select client_id, scope, expires from oauth_token
- where tenant_id = $1 and token_hash = $2 and expires > $3 and revoked is null"""
+select client_id, scope, expires, authorization_id, account_id, fhir_user, patient, reach, clearance, break_glass, jkt
+  from oauth_token where tenant_id = $1 and token_hash = $2 and expires > $3 and revoked is null"""
 PURGE: Final = "delete from oauth_token where tenant_id = $1 and expires < $2"
-STATEMENTS: Final = (ISSUE, FIND, PURGE)
+STATEMENTS: Final = (ISSUE, MINT, FIND, PURGE)
 SCOPE_LENGTH: Final = 8192
 KEPT: Final = timedelta(days=1)
 
@@ -42,11 +47,35 @@ class TokenAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who a bearer token speaks for, and what it allows."""
+    """Who an access token speaks for, and what it allows; nothing in it changes while the token lives.
+
+    `fhir_user` is the person's resource (`Practitioner/123`), None for a client that speaks for itself; `patient` the id of the
+    Patient in context; `reach` which clients of the house a practitioner may see (`tenants.REACHES`); `clearance` the
+    sensitivity labels that are shown (service.labels); `jkt` the thumbprint of the DPoP key it is bound to.
+    """
 
     client_id: str
     scope: str
     expires: datetime
+    authorization_id: UUID | None = None
+    account_id: UUID | None = None
+    fhir_user: str | None = None
+    patient: str | None = None
+    reach: str = ""
+    clearance: tuple[str, ...] = ()
+    break_glass: bool = False
+    jkt: str | None = None
+
+
+async def mint(connection: asyncpg.Connection[Any], tenant_id: int, access: Access, now: datetime) -> str:
+    """A new access token that stands for `access`; only its hash is stored."""
+    token = secret.new()
+    await connection.execute(
+        MINT, tenant_id, secret.digest(token), access.client_id, access.scope, now, access.expires,
+        access.authorization_id, access.account_id, access.fhir_user, access.patient, access.reach,
+        list(access.clearance), access.break_glass, access.jkt,
+    )  # fmt: skip
+    return token
 
 
 async def issue(
@@ -86,7 +115,9 @@ async def access(connection: asyncpg.Connection[Any], tenant_id: int, token: str
 async def find(connection: asyncpg.Connection[Any], tenant_id: int, digest: bytes, now: datetime) -> Access | None:
     """As `access`, for a token of which the digest is known."""
     row = await connection.fetchrow(FIND, tenant_id, digest, now)
-    return None if row is None else Access(*row)
+    if row is None:
+        return None
+    return Access(**{**row, "clearance": tuple(row["clearance"])})
 
 
 def refused() -> Unauthorized:
