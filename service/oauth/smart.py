@@ -3,9 +3,33 @@
 https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from service.tenants import DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request came to: the server's origin and the tenant's name."""
+
+    origin: str
+    tenant: str
+
+    @property
+    def issuer(self) -> str:
+        """As `issuer`."""
+        return issuer(self.origin, self.tenant)
+
+    @property
+    def fhir_base(self) -> str:
+        """As `fhir_base`."""
+        return fhir_base(self.origin, self.tenant)
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """As `endpoints`."""
+        return endpoints(self.origin, self.tenant)
 
 
 def issuer(origin: str, tenant: str) -> str:
