@@ -18,6 +18,7 @@ from schemas.json import encode
 from schemas.registry import REGISTRY
 
 CLIENT_SYSTEM: Final = "https://hearth.health/fhir/NamingSystem/client-id"
+EVENT_SYSTEM: Final = "https://hearth.health/fhir/CodeSystem/audit-event"
 SERVICE_SYSTEM: Final = "https://hearth.health/fhir/NamingSystem/service"
 
 SUCCESS: Final = 0
@@ -45,6 +46,31 @@ ACTIONS: Final = {
     "capabilities": "E",
 }
 """The action of each code of http://hl7.org/fhir/restful-interaction: create, read, update, delete, execute."""
+
+_AUTHENTICATION: Final = "110114"
+_ATTRIBUTES: Final = "110137"
+_ALERT: Final = "110113"
+EVENTS: Final = {
+    "token-issued": ("E", _AUTHENTICATION),
+    "token-refused": ("E", _AUTHENTICATION),
+    "token-revoked": ("D", _AUTHENTICATION),
+    "token-introspected": ("R", _AUTHENTICATION),
+    "token-replayed": ("E", _ALERT),
+    "authorization-refused": ("E", _AUTHENTICATION),
+    "authorization-revoked": ("D", _AUTHENTICATION),
+    "consent-given": ("C", _AUTHENTICATION),
+    "consent-denied": ("E", _AUTHENTICATION),
+    "launch-created": ("C", _AUTHENTICATION),
+    "sign-in": ("E", _AUTHENTICATION),
+    "sign-in-refused": ("E", _AUTHENTICATION),
+    "sign-out": ("E", _AUTHENTICATION),
+    "account-changed": ("U", _ATTRIBUTES),
+    "client-registered": ("C", _ATTRIBUTES),
+    "registration-refused": ("E", _ATTRIBUTES),
+    "break-the-glass": ("E", _ALERT),
+}
+"""What happens beside the interactions: action, and the type in DICOM's words (user authentication, user security
+attributes changed, security alert)."""
 
 _ENTITY_TYPE: Final = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 _OBJECT_ROLE: Final = "http://terminology.hl7.org/CodeSystem/object-role"
@@ -97,11 +123,15 @@ def event(
     request_id: str,
     patient: str | None,
     also: Sequence[tuple[str, str, int]] = (),
+    description: str = "",
 ) -> AuditRecord:
-    """The record of one interaction on `type`/`id`; `patient` is the logical id of the Patient it concerns.
+    """The record of one interaction, or of another event, on `type`/`id`.
+
+    `patient` is the logical id of the Patient that it concerns.
 
     `also` are the resources (type, id, version) that the service wrote because of it.
 
+    `description` says the outcome in words; it is shown to whoever may read AuditEvents, so it holds no secret.
     `query` is the query string of a search or operation. It may hold identifiers, so it is kept in the event, as FHIR
     has it, and in no log. `recorded` is UTC, cut to milliseconds (schemas.dates.clock).
     """
@@ -109,7 +139,8 @@ def event(
     moment = instant(recorded)
     text = (
         f'{{"resourceType":"AuditEvent","id":"{key}","meta":{{"versionId":"1","lastUpdated":"{moment}"}},'
-        f'{_what(interaction)},"recorded":"{moment}","outcome":"{outcome}",{_who(client_id, address)},{_SOURCE}'
+        f'{_what(interaction)},"recorded":"{moment}","outcome":"{outcome}"{_described(description)},'
+        f"{_who(client_id, address)},{_SOURCE}"
         f"{_entities(type, id, version, query, patient, request_id, also)}}}"
     )
     return AuditRecord(
@@ -117,7 +148,7 @@ def event(
         tenant_id,
         recorded,
         interaction,
-        ACTIONS[interaction],
+        _action(interaction),
         outcome,
         client_id,
         None if patient is None else ids.key(tenant_id, "Patient", patient),
@@ -189,12 +220,23 @@ def _quoted(text: str) -> str:
     return encode(text).decode()
 
 
+def _action(interaction: str) -> str:
+    return EVENTS[interaction][0] if interaction in EVENTS else ACTIONS[interaction]
+
+
+def _described(description: str) -> str:
+    return f',"outcomeDesc":{_quoted(description)}' if description else ""
+
+
 @lru_cache(maxsize=64)
 def _what(interaction: str) -> str:
+    system, code = "http://terminology.hl7.org/CodeSystem/audit-event-type", "rest"
+    words = "http://hl7.org/fhir/restful-interaction"
+    if interaction in EVENTS:
+        system, code, words = "http://dicom.nema.org/resources/ontology/DCM", EVENTS[interaction][1], EVENT_SYSTEM
     return (
-        '"type":{"system":"http://terminology.hl7.org/CodeSystem/audit-event-type","code":"rest"},'
-        f'"subtype":[{{"system":"http://hl7.org/fhir/restful-interaction","code":"{interaction}"}}],'
-        f'"action":"{ACTIONS[interaction]}"'
+        f'"type":{{"system":"{system}","code":"{code}"}},"subtype":[{{"system":"{words}","code":"{interaction}"}}],'
+        f'"action":"{_action(interaction)}"'
     )
 
 

@@ -10,7 +10,7 @@ from fhir.resources.R4B.auditevent import AuditEvent
 from schemas import ids
 from schemas.json import decode
 from schemas.validate import validate
-from service.audit import ACTIONS, AuditRecord, event, outcome_of
+from service.audit import ACTIONS, EVENT_SYSTEM, EVENTS, AuditRecord, event, outcome_of
 
 PATIENT = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c"
 
@@ -44,6 +44,15 @@ def test_each_interaction_makes_a_valid_audit_event(interaction: str) -> None:
     resource = content(record(interaction))
     assert resource["subtype"][0]["code"] == interaction
     assert resource["action"] == ACTIONS[interaction]
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_each_other_event_makes_a_valid_audit_event(kind: str) -> None:
+    resource = content(record(kind, type=None, id=None, version=None, patient=None, description='said "so"'))
+    assert resource["subtype"] == [{"system": EVENT_SYSTEM, "code": kind}]
+    assert resource["type"]["system"] == "http://dicom.nema.org/resources/ontology/DCM"
+    assert resource["outcomeDesc"] == 'said "so"'
+    assert resource["action"] == EVENTS[kind][0]
 
 
 def test_says_who_did_what_to_which_version_and_when() -> None:
