@@ -19,6 +19,20 @@ _GRAMMAR: Final = re.compile(
 )
 
 
+PERSONAL: Final = (
+    "openid",
+    "fhirUser",
+    "offline_access",
+    "online_access",
+    "launch",
+    "launch/patient",
+    "launch/encounter",
+    "launch/task",
+    "launch/questionnaire",
+)
+"""What an app can ask of a person besides clinical scopes: who they are, how long it lasts, what it is about."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Letters of cruds on a type or `*`, on the rows that satisfy each (parameter, value) of `constraint`."""
@@ -92,6 +106,27 @@ def narrow(requested: str, registered: str) -> str:
         # As written, so that a client which compares finds what it asked for, version 1 spelling included.
         granted.update(dict.fromkeys([word] if scope in shared else map(str, shared)))
     return " ".join(granted)
+
+
+@lru_cache(maxsize=1024)
+def narrow_for_person(requested: str, allowed: str) -> str:
+    """As `narrow`, of what a person can give: `patient/` and `user/` scopes and those of PERSONAL, in the order requested.
+
+    The client's registration and the person's choice at consent are both an `allowed`. A `launch/` scope may have a role
+    (`launch/task?role=...`), which changes nothing here: the context says itself which role each resource has.
+    """
+    known = {_without_role(word) for word in allowed.split()}
+    granted: dict[str, None] = {}
+    for word in requested.split():
+        if _without_role(word) in PERSONAL:
+            granted.update({word: None} if _without_role(word) in known else {})
+        elif not word.startswith("system/"):
+            granted.update(dict.fromkeys(narrow(word, allowed).split()))
+    return " ".join(granted)
+
+
+def _without_role(word: str) -> str:
+    return word.partition("?role=")[0] if word.startswith("launch/") else word
 
 
 def _union(scopes: Iterable[Scope]) -> list[Scope]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.scopes import LETTERS, Scope, narrow, parse, parse_one
+from schemas.scopes import LETTERS, PERSONAL, Scope, narrow, narrow_for_person, parse, parse_one
 
 CASES = json.loads((Path(__file__).parents[2] / "cases" / "scopes.json").read_text())
 TYPES = ("Task", "Observation", "Patient")
@@ -33,6 +33,13 @@ def test_reads_the_grammar_and_nothing_else(text: str, canonical: str | None) ->
 @pytest.mark.parametrize(("requested", "registered", "granted"), CASES["narrow"])
 def test_grants_what_is_both_requested_and_registered(requested: str, registered: str, granted: str) -> None:
     assert narrow(requested, registered) == granted
+
+
+@pytest.mark.parametrize(("requested", "allowed", "granted"), CASES["narrow_for_person"])
+def test_a_person_gives_what_is_asked_and_registered_and_theirs_to_give(
+    requested: str, allowed: str, granted: str
+) -> None:
+    assert narrow_for_person(requested, allowed) == granted
 
 
 def test_passes_over_what_is_no_clinical_scope() -> None:
@@ -81,3 +88,14 @@ def test_the_intersection_is_covered_by_both_and_the_same_from_either_side(one: 
     if both is not None:
         assert one.covers(both)
         assert other.covers(both)
+
+
+words = st.one_of(scopes.map(str), st.sampled_from((*PERSONAL, "profile", "__launch", "launch/task?role=urn:x")))
+mixed = st.lists(words, max_size=6).map(" ".join)
+
+
+@given(mixed, mixed)
+def test_narrowing_twice_changes_nothing_more(requested: str, allowed: str) -> None:
+    granted = narrow_for_person(requested, allowed)
+    assert narrow_for_person(granted, allowed) == granted
+    assert narrow_for_person(granted, requested) == granted
