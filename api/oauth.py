@@ -6,16 +6,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from schemas import dates, json
+from api.oauth_endpoint import ANY_ORIGIN, NO_STORE, Asked, answer, answered, preflight
+from service.database import Connection
 from service.engine import Engine
-from service.errors import HearthError
-from service.oauth import form, revoke, smart, token
-from service.oauth.faults import InvalidRequest, OAuthFault
+from service.oauth import grants, revoke, smart
+from service.oauth.token import TokenRequest
 from service.tenants import DEFAULT
-
-_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-_OPEN = {"Access-Control-Allow-Origin": "*"}
-_BODY_MOST = 65_536
 
 
 def router(engine: Engine) -> APIRouter:
@@ -23,17 +19,21 @@ def router(engine: Engine) -> APIRouter:
     routes = APIRouter(tags=["oauth"])
 
     async def issue(request: Request, tenant: str = DEFAULT) -> Response:
-        """OAuth 2.0 client credentials: an access token for a registered client (RFC 6749, 4.4)."""
-        return await _answered(engine, request, tenant, _issue)
+        """OAuth 2.0: an access token for a registered client (RFC 6749, 4)."""
+        return await answered(engine, request, tenant, "token", _issue)
 
     async def revoked(request: Request, tenant: str = DEFAULT) -> Response:
-        """Revoke an access token at once (RFC 7009)."""
-        return await _answered(engine, request, tenant, _revoke)
+        """Revoke an access or refresh token at once (RFC 7009)."""
+        return await answered(engine, request, tenant, "introspect", _revoke)
 
     async def configuration(tenant: str = DEFAULT) -> Response:
         """The SMART configuration of a FHIR base."""
         await engine.tenant_id(tenant)
-        return JSONResponse(smart.configuration(engine.settings.base_url, tenant), headers=_OPEN)
+        return JSONResponse(smart.configuration(engine.settings.base_url, tenant), headers=ANY_ORIGIN)
+
+    async def options(request: Request, tenant: str = DEFAULT) -> Response:
+        """Tell a browser whether a page may ask."""
+        return await preflight(engine, request, tenant)
 
     def add(path: str, endpoint: Callable[..., Any], method: str, name: str, summary: str) -> None:
         routes.add_api_route(path, endpoint, methods=[method], name=name, summary=summary)
@@ -41,53 +41,24 @@ def router(engine: Engine) -> APIRouter:
     for prefix in ("", "/t/{tenant}"):
         add(f"{prefix}/oauth/token", issue, "POST", "token", "Get an access token")
         add(f"{prefix}/oauth/revoke", revoked, "POST", "revoke", "Revoke an access token")
+        for name in ("token", "revoke"):
+            add(f"{prefix}/oauth/{name}", options, "OPTIONS", f"{name}-preflight", "Whether a page may ask")
     for prefix in ("/fhir", "/t/{tenant}/fhir", ""):
         address = f"{prefix}/.well-known/smart-configuration"
         add(address, configuration, "GET", "smart-configuration", "How to get an access token")
     return routes
 
 
-async def _issue(engine: Engine, tenant_id: int, asked: form.OAuthRequest) -> Response:
-    async with engine.database.connection(tenant_id) as connection:
-        answer = await token.issue(connection, tenant_id, asked, dates.clock(), engine.settings.access_token_seconds)
-    body = {
-        "access_token": answer.access_token,
-        "token_type": answer.token_type,
-        "expires_in": answer.expires_in,
-        "scope": answer.scope,
-    }
-    return Response(json.encode(body), media_type="application/json", headers=_NO_STORE)
+async def _issue(connection: Connection, asked: Asked) -> Response:
+    engine = asked.engine
+    given = TokenRequest(asked.tenant_id, asked.request, asked.place, asked.now, engine.settings, engine.keys)
+    answered = await grants.issue(connection, given)
+    access = answered.access
+    asked.audited("token-issued", access.client_id, fhir_user=access.fhir_user, description=access.scope)
+    return answer(answered.body)
 
 
-async def _revoke(engine: Engine, tenant_id: int, asked: form.OAuthRequest) -> Response:
-    async with engine.database.connection(tenant_id) as connection:
-        await revoke.revoke(connection, tenant_id, asked, dates.clock())
-    return Response(status_code=200, headers=_NO_STORE)
-
-
-async def _answered(engine: Engine, request: Request, tenant: str, act: Any) -> Response:
-    """What `act` answers; faults as OAuth's JSON errors, which is what OAuth clients read (RFC 6749, 5.2)."""
-    try:
-        tenant_id = await engine.tenant_id(tenant)
-        body = await _body(request)
-        asked = form.read(body, request.headers.get("content-type"), request.headers.get("authorization"))
-        answered: Response = await act(engine, tenant_id, asked)
-        return answered
-    except OAuthFault as fault:
-        status, content, headers = fault()
-        return Response(json.encode(content), status, headers=dict(headers) | _NO_STORE, media_type="application/json")
-    except HearthError as refusal:
-        error = "temporarily_unavailable" if refusal.status in (429, 503) else "invalid_request"
-        content = {"error": error, "error_description": str(refusal)}
-        retry = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else {}
-        return Response(json.encode(content), refusal.status, headers=_NO_STORE | retry, media_type="application/json")
-
-
-async def _body(request: Request) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > _BODY_MOST:
-            raise InvalidRequest(f"The body is larger than {_BODY_MOST:,} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
+async def _revoke(connection: Connection, asked: Asked) -> Response:
+    client = await revoke.revoke(connection, asked.tenant_id, asked.request, asked.place, asked.now)
+    asked.audited("token-revoked", client.client_id)
+    return Response(status_code=200, headers=NO_STORE)

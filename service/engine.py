@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, cast
+from urllib.parse import urlencode
 
 from schemas import dates, json
 from service import housekeeping, idempotency, tenants
@@ -20,6 +21,8 @@ from service.interactions.table import INTERACTIONS, READING
 from service.oauth import secret
 from service.oauth import token as oauth_token
 from service.oauth.guard import Guarded, Remembered
+from service.oauth.keys import Keys
+from service.oauth.limits import Limits as RateLimits
 from service.search.page import Pages
 from service.search.parse import Limits
 from service.settings import Settings
@@ -69,6 +72,8 @@ class Engine:
             include_limit=settings.include_limit,
         )
         self.spool = Spool(settings.audit_spool_dir, self._ship)
+        self.keys = Keys(settings.secret())
+        self.limits = RateLimits(settings)
         self._codec: Codec | None = None
         self._tenants: dict[str, int] = {}
         self._remembered = Remembered()
@@ -128,6 +133,15 @@ class Engine:
             self.spool.append(record)
         if not reply.audited:
             self.spool.append(record_of(call, reply, request.query))
+        return reply
+
+    async def carry_out(self, call: Call) -> Reply:
+        """Carry out a call of the server's own making, under the Grant in it and with its record. Raises HearthError."""
+        async with self.database.connection(call.tenant_id) as connection:
+            codec = self._codec or await self._load(connection)
+            store = Store(connection, call.tenant_id, call.base, call.grant, codec, self.pages)
+            reply = await INTERACTIONS[call.interaction](call, store)
+        self.spool.append(record_of(call, reply, urlencode(call.params)))
         return reply
 
     async def _admitted(

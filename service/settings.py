@@ -66,10 +66,28 @@ class Settings(BaseSettings):
         default=1000, ge=1, description="The most resources that `_include` and `_revinclude` add to a page"
     )
     access_token_seconds: int = Field(default=3600, ge=60, le=86_400, description="How long an access token is valid")
+    backend_token_seconds: int = Field(
+        default=300, ge=60, le=3600, description="How long an access token of a client that speaks for itself is valid"
+    )
+    rate_token: int = Field(
+        default=600, ge=0, description="Token requests a minute of one client at one address; 0 is no limit"
+    )
+    rate_authorize: int = Field(
+        default=120, ge=0, description="Authorization and pushed requests a minute of one client at one address"
+    )
+    rate_sign_in: int = Field(default=20, ge=0, description="Attempts to sign in a minute of one login at one address")
+    rate_introspect: int = Field(
+        default=1200, ge=0, description="Introspections and revocations a minute of one client at one address"
+    )
+    rate_register: int = Field(default=20, ge=0, description="Registrations of clients a minute at one address")
+    allow_loopback_jwks: bool = Field(
+        default=False,
+        description="Whether a client may be registered whose `jwks_uri` is http on this host: for development",
+    )
     secret_key: SecretStr | None = Field(
         default=None,
         min_length=32,
-        description="Signs page cursors; the same on every host. Unset, a file `secret` in the data directory",
+        description="Signs page cursors, seals keys; the same on every host. Unset, a file `secret` in the data directory",
     )
     audit_spool_dir: Path = Field(
         default_factory=lambda data: data["data_dir"] / "audit",
@@ -90,7 +108,7 @@ class Settings(BaseSettings):
         return self
 
     def secret(self) -> bytes:
-        """The key that signs cursors, made at its first use. Raises PermissionError when others may read it."""
+        """The key of cursors and sealed data, made at its first use. Raises PermissionError when others may read it."""
         if self.secret_key is not None:
             return self.secret_key.get_secret_value().encode()
         return _secret_file(self.data_dir / "secret")

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import asyncpg
@@ -86,13 +86,17 @@ async def _copy_template(cluster: Cluster, name: str) -> None:
 
 
 ORIGIN: Final = "http://hearth.test"
+# All tests come from one address, some thousand times a minute.
+UNLIMITED: Final[dict[str, Any]] = {
+    f"rate_{kind}": 0 for kind in ("token", "authorize", "sign_in", "introspect", "register")
+}
 
 
 @pytest.fixture(scope="session")
 async def hearth(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hearth]:
     """The whole application of one worker, started; tests talk to it without a socket between."""
     settings = Settings(
-        data_dir=tmp_path_factory.mktemp("data"), database_url=database_url, base_url=ORIGIN, pool_max=12
+        data_dir=tmp_path_factory.mktemp("data"), database_url=database_url, base_url=ORIGIN, pool_max=12, **UNLIMITED
     )
     app = create_app(settings)
     await app.engine.start()

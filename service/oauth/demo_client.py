@@ -9,8 +9,7 @@ from typing import Any, Final
 import asyncpg
 
 from schemas import json
-from service.oauth import clients
-from service.oauth.faults import InvalidClient
+from service.oauth import clients, secret
 from service.oauth.form import Credentials
 
 FILE: Final = "demo-client.json"
@@ -29,12 +28,10 @@ def load(data_dir: Path) -> Credentials | None:
 async def ensure(connection: asyncpg.Connection[Any], tenant_id: int, data_dir: Path) -> Credentials:
     """The kept client when the database knows it (it may be another database than last time), else a new one."""
     kept = load(data_dir)
-    if kept is not None:
-        try:
-            await clients.authenticate(connection, tenant_id, kept)
-        except InvalidClient:
-            kept = None
-    return kept or await _make(connection, tenant_id, data_dir)
+    known = None if kept is None else await clients.find(connection, tenant_id, kept.client_id)
+    if kept is None or known is None or not secret.matches(kept.client_secret, known.secret_hash or b""):
+        return await _make(connection, tenant_id, data_dir)
+    return kept
 
 
 async def _make(connection: asyncpg.Connection[Any], tenant_id: int, data_dir: Path) -> Credentials:

@@ -5,6 +5,8 @@ from typing import Final
 from authlib.oauth2.rfc6749 import errors
 
 CHALLENGE: Final = 'Basic realm="hearth", charset="UTF-8"'
+REFUSED: Final = "The client is unknown or disabled, or what it authenticates with is not valid here"
+"""What is said of every proof that fails, whatever is wrong with it."""
 OAuthFault = errors.OAuth2Error
 """What the functions of this package raise."""
 InvalidRequest = errors.InvalidRequestError
@@ -12,17 +14,42 @@ InvalidScope = errors.InvalidScopeError
 
 
 class InvalidClient(errors.InvalidClientError):
-    """401 with the scheme to use; Authlib answers 400 by default and leaves out the realm that RFC 7617 asks for."""
+    """401 with the scheme to use; Authlib answers 400 by default and leaves out the realm that RFC 7617 asks for.
+
+    `reason` is for the audit alone: who tries others' names or keys learns nothing from the answer.
+    """
 
     status_code = 401
+
+    def __init__(self, description: str | None = None, reason: str = "") -> None:
+        super().__init__(description or REFUSED)
+        self.reason = reason
 
     def get_headers(self) -> list[tuple[str, str]]:
         headers = super().get_headers()  # type: ignore[no-untyped-call]
         return [*(header for header in headers if header[0] != "WWW-Authenticate"), ("WWW-Authenticate", CHALLENGE)]
 
 
+class UnauthorizedClient(OAuthFault):
+    """The client may not use this grant type."""
+
+    error = "unauthorized_client"
+
+
+class InvalidGrant(OAuthFault):
+    """The code or refresh token is unknown, expired, used, revoked or another client's."""
+
+    error = "invalid_grant"
+
+
+class InvalidProof(OAuthFault):
+    """The DPoP proof does not prove what it should. https://www.rfc-editor.org/rfc/rfc9449#section-5"""
+
+    error = "invalid_dpop_proof"
+
+
 class UnsupportedGrantType(OAuthFault):
     """Unlike Authlib's, does not repeat what was sent."""
 
     error = "unsupported_grant_type"
-    description = "This server offers grant_type=client_credentials"
+    description = "This server offers the grant types authorization_code, refresh_token and client_credentials"

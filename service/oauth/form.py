@@ -15,10 +15,16 @@ FIELDS_MAX: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class OAuthRequest:
-    """`form` without empty values, which count as left out; `authorization` is the header as sent."""
+    """`form` without empty values, which count as left out; `authorization` and `dpop` are the headers as sent.
+
+    `address` and `request_id` say in the audit where it came from and which one it was.
+    """
 
     form: Mapping[str, str]
     authorization: str | None = None
+    dpop: str | None = None
+    address: str | None = None
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,8 @@ class Credentials:
     client_secret: str
 
 
-def read(body: bytes, content_type: str | None, authorization: str | None) -> OAuthRequest:
-    """The request in `body`. Raises InvalidRequest, also for a parameter sent more than once (RFC 6749, 3.2)."""
+def parameters(body: bytes, content_type: str | None) -> Mapping[str, str]:
+    """The parameters in `body`. Raises InvalidRequest, also for one sent more than once (RFC 6749, 3.2)."""
     if (content_type or "").partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise InvalidRequest(f"Send the parameters in the body as {MEDIA_TYPE}")
     try:
@@ -40,7 +46,17 @@ def read(body: bytes, content_type: str | None, authorization: str | None) -> OA
     form = dict(pairs)
     if len(form) != len(pairs):
         raise InvalidRequest("Each parameter may be sent once")
-    return OAuthRequest(form, authorization)
+    return form
+
+
+def client_named(request: OAuthRequest) -> str | None:
+    """The id that the client gives itself, still without proof; None where it gives none that can be read."""
+    if request.authorization is not None:
+        try:
+            return _basic(request.authorization).client_id
+        except InvalidClient:
+            return None
+    return request.form.get("client_id")
 
 
 def credentials(request: OAuthRequest) -> Credentials:
@@ -48,7 +64,9 @@ def credentials(request: OAuthRequest) -> Credentials:
     form = request.form
     if request.authorization is None:
         if "client_id" not in form or "client_secret" not in form:
-            raise InvalidClient("Authenticate the client by HTTP Basic, or by client_id and client_secret in the body")
+            raise InvalidClient(
+                "Authenticate the client: by HTTP Basic, by client_id and client_secret, or by an assertion"
+            )
         return Credentials(form["client_id"], form["client_secret"])
     if "client_secret" in form:
         raise InvalidRequest("Send the credentials in the Authorization header or in the body, not in both")

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
-from schemas.scopes import narrow
+from schemas.scopes import narrow, parse_one
 from service.errors import Unauthorized
-from service.oauth import clients, secret
-from service.oauth.faults import InvalidClient, InvalidRequest, InvalidScope, UnsupportedGrantType
-from service.oauth.form import OAuthRequest, credentials
+from service.oauth import client_auth, dpop, secret
+from service.oauth.faults import InvalidClient, InvalidScope
+from service.oauth.form import OAuthRequest
+from service.oauth.keys import Keys
+from service.oauth.metadata import MACHINE
+from service.oauth.smart import Place
+from service.settings import Settings
 
 # The client is looked at once more, and held, so that one disabled or rotated meanwhile gets no token.
 ISSUE: Final = """
 with client as (
   select client_id from oauth_client
-   where tenant_id = $1 and client_id = $2 and secret_hash = $3 and not disabled for share)
-insert into oauth_token (tenant_id, token_hash, client_id, scope, issued, expires)
-select $1, $4, client_id, $5, $6, $7 from client"""
+   where tenant_id = $1 and client_id = $2 and secret_hash is not distinct from $3 and not disabled for share)
+insert into oauth_token (tenant_id, token_hash, client_id, scope, issued, expires, clearance, jkt)
+select $1, $4, client_id, $5, $6, $7, $8, $9 from client"""
 MINT: Final = """
 insert into oauth_token (tenant_id, token_hash, client_id, scope, issued, expires, authorization_id, account_id, fhir_user,
   patient, reach, clearance, break_glass, jkt)
@@ -33,16 +38,6 @@ PURGE: Final = "delete from oauth_token where tenant_id = $1 and expires < $2"
 STATEMENTS: Final = (ISSUE, MINT, FIND, PURGE)
 SCOPE_LENGTH: Final = 8192
 KEPT: Final = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenAnswer:
-    """The body of a successful answer (RFC 6749, 5.1); `expires_in` counts seconds."""
-
-    access_token: str
-    expires_in: int
-    scope: str
-    token_type: str = "Bearer"  # noqa: S105 - the type's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +62,42 @@ class Access:
     jkt: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A request to a tenant's token endpoint: what it asks, where and when it came, and what this server issues by."""
+
+    tenant_id: int
+    request: OAuthRequest
+    place: Place
+    now: datetime
+    settings: Settings
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """A successful answer (RFC 6749, 5.1): the token, the seconds it lasts and what it stands for.
+
+    `more` are the other members of the body: refresh_token, id_token, patient and the rest of the launch context.
+    """
+
+    access_token: str
+    expires_in: int
+    access: Access
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON object that the client gets."""
+        return {
+            "access_token": self.access_token,
+            "token_type": "Bearer" if self.access.jkt is None else "DPoP",
+            "expires_in": self.expires_in,
+            "scope": self.access.scope,
+            **self.more,
+        }
+
+
 async def mint(connection: asyncpg.Connection[Any], tenant_id: int, access: Access, now: datetime) -> str:
     """A new access token that stands for `access`; only its hash is stored."""
     token = secret.new()
@@ -78,33 +109,42 @@ async def mint(connection: asyncpg.Connection[Any], tenant_id: int, access: Acce
     return token
 
 
-async def issue(
-    connection: asyncpg.Connection[Any], tenant_id: int, request: OAuthRequest, now: datetime, seconds: int
-) -> TokenAnswer:
-    """A token of `seconds` for the client, with the requested scopes it is registered for. Raises OAuthFault."""
-    grant_type = request.form.get("grant_type")
-    if grant_type is None:
-        raise InvalidRequest("The parameter grant_type is missing")
-    if grant_type != "client_credentials":
-        raise UnsupportedGrantType
-    given = credentials(request)
-    scope = _granted(request.form.get("scope"), await clients.authenticate(connection, tenant_id, given))
-    token = secret.new()
-    proof = secret.digest(given.client_secret)
-    values = (tenant_id, given.client_id, proof, secret.digest(token), scope, now, now + timedelta(seconds=seconds))
+async def client_credentials(connection: asyncpg.Connection[Any], asked: TokenRequest) -> TokenAnswer:
+    """A token for the client itself, with the requested scopes it is registered for. Raises OAuthFault."""
+    client = await client_auth.authenticate(connection, asked.tenant_id, asked.request, asked.place, asked.now)
+    client_auth.require_grant(client, "client_credentials")
+    scope = _granted(asked.request.form.get("scope"), client.scope)
+    jkt = await dpop.binding(
+        connection, asked.tenant_id, asked.request, asked.place.endpoints["token"], client, asked.now
+    )
+    expires = asked.now + timedelta(seconds=asked.settings.backend_token_seconds)
+    token, made = secret.new(), Access(client.client_id, scope, expires, clearance=client.clearance, jkt=jkt)
+    values = (asked.tenant_id, client.client_id, client.secret_hash, secret.digest(token), scope, asked.now, expires,
+              client.clearance, jkt)  # fmt: skip
     if await connection.execute(ISSUE, *values) == "INSERT 0 0":
         raise InvalidClient("The client was disabled or its secret changed just now")
-    return TokenAnswer(token, seconds, scope)
+    return TokenAnswer(token, asked.settings.backend_token_seconds, made)
 
 
 def _granted(requested: str | None, registered: str) -> str:
     """Unknown and unregistered scopes are left out, not refused: clients ask for more than one server has."""
+    own = " ".join(word for word in registered.split() if _is_own(word))
     if requested is None:
-        return registered
-    scope = narrow(requested, registered) if len(requested) <= SCOPE_LENGTH else ""
+        scope = own
+    elif len(requested) > SCOPE_LENGTH:
+        scope = ""
+    else:
+        special = [word for word in MACHINE if word in requested.split() and word in own.split()]
+        scope = " ".join(part for part in (narrow(requested, own), *special) if part)
     if not scope:
         raise InvalidScope("None of the requested scopes is registered for this client")
     return scope
+
+
+def _is_own(word: str) -> bool:
+    """Whether a scope lets a client speak for itself; `user/` and `patient/` need a person."""
+    found = parse_one(word)
+    return word in MACHINE or (found is not None and found.level == "system")
 
 
 async def access(connection: asyncpg.Connection[Any], tenant_id: int, token: str, now: datetime) -> Access | None:

@@ -275,7 +275,7 @@ async def test_a_defect_beside_the_fhir_api_tells_nothing_either(
     async def fail(*_: Any, **__: Any) -> None:
         raise ValueError(MARK)
 
-    monkeypatch.setattr("service.oauth.token.issue", fail)
+    monkeypatch.setattr("service.oauth.grants.issue", fail)
     transport = httpx.ASGITransport(app=house.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as http:
         answer = await http.post(

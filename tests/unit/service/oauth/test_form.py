@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from service.oauth.faults import InvalidClient, InvalidRequest, OAuthFault
-from service.oauth.form import MEDIA_TYPE, Credentials, OAuthRequest, credentials, read
+from service.oauth.form import MEDIA_TYPE, Credentials, OAuthRequest, client_named, credentials, parameters
 
 
 def basic(text: str) -> str:
@@ -13,8 +13,8 @@ def basic(text: str) -> str:
 
 
 def test_reads_a_form_and_leaves_out_empty_values() -> None:
-    request = read(b"grant_type=client_credentials&scope=&client_id=a%20b", f"{MEDIA_TYPE}; charset=utf-8", None)
-    assert request.form == {"grant_type": "client_credentials", "client_id": "a b"}
+    form = parameters(b"grant_type=client_credentials&scope=&client_id=a%20b", f"{MEDIA_TYPE}; charset=utf-8")
+    assert form == {"grant_type": "client_credentials", "client_id": "a b"}
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_reads_a_form_and_leaves_out_empty_values() -> None:
 )
 def test_refuses_a_body_that_is_no_proper_form(body: bytes, content_type: str | None) -> None:
     with pytest.raises(InvalidRequest):
-        read(body, content_type, None)
+        parameters(body, content_type)
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,10 @@ def test_refuses_credentials_that_are_missing_malformed_or_sent_twice(
 ) -> None:
     with pytest.raises(fault):
         credentials(OAuthRequest(form, authorization))
+
+
+def test_reads_the_name_a_client_gives_itself_from_header_or_form() -> None:
+    assert client_named(OAuthRequest({"client_id": "app"})) == "app"
+    assert client_named(OAuthRequest({}, basic("app%3A1:s"))) == "app:1"
+    assert client_named(OAuthRequest({}, "Bearer abc")) is None
+    assert client_named(OAuthRequest({})) is None

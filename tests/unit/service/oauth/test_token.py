@@ -14,12 +14,17 @@ import pytest
 
 from service import tenants
 from service.errors import Conflict, NotFound, Unprocessable
-from service.oauth import clients, revoke, token
+from service.oauth import clients, grants, keys, replay, revoke, token
 from service.oauth.faults import InvalidClient, InvalidRequest, InvalidScope, UnsupportedGrantType
 from service.oauth.form import Credentials, OAuthRequest
+from service.oauth.keys import Keys
+from service.oauth.smart import Place
+from service.settings import Settings
 from service.tenants import Tenant
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECONDS = 300
+SETTINGS = Settings(backend_token_seconds=SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -44,29 +49,37 @@ def asking(client: Credentials, **form: str) -> OAuthRequest:
     return OAuthRequest({name: value for name, value in (mine | form).items() if value})
 
 
+def place(tenant: Tenant) -> Place:
+    return Place("http://hearth.test", tenant.name)
+
+
 async def issued(
     connection: asyncpg.Connection[Any], tenant: Tenant, client: Credentials, **form: str
 ) -> token.TokenAnswer:
-    return await token.issue(connection, tenant.id, asking(client, **form), NOW, 3600)
+    asked = token.TokenRequest(tenant.id, asking(client, **form), place(tenant), NOW, SETTINGS, Keys(b"s" * 32))
+    return await grants.issue(connection, asked)
 
 
 async def test_issues_a_token_that_stands_for_its_client_until_it_expires(
     connection: asyncpg.Connection[Any], tenant: Tenant, client: Credentials
 ) -> None:
     answer = await issued(connection, tenant, client)
-    assert (answer.token_type, answer.expires_in) == ("Bearer", 3600)
+    assert answer.body == {
+        "access_token": answer.access_token, "token_type": "Bearer", "expires_in": SECONDS,
+        "scope": "system/Task.rs system/Observation.cruds",
+    }  # fmt: skip
     access = await token.access(connection, tenant.id, answer.access_token, NOW)
     assert access == token.Access(
-        client.client_id, "system/Task.rs system/Observation.cruds", NOW + timedelta(seconds=3600)
+        client.client_id, "system/Task.rs system/Observation.cruds", NOW + timedelta(seconds=SECONDS)
     )
-    assert await token.access(connection, tenant.id, answer.access_token, NOW + timedelta(seconds=3600)) is None
+    assert await token.access(connection, tenant.id, answer.access_token, NOW + timedelta(seconds=SECONDS)) is None
 
 
 async def test_narrows_the_scopes_to_the_registered_ones(
     connection: asyncpg.Connection[Any], tenant: Tenant, client: Credentials
 ) -> None:
     answer = await issued(connection, tenant, client, scope="openid system/*.read system/Goal.rs")
-    assert answer.scope == "system/Task.rs system/Observation.rs"
+    assert answer.access.scope == "system/Task.rs system/Observation.rs"
 
 
 async def test_neither_secret_nor_token_is_stored(
@@ -118,9 +131,9 @@ async def test_a_revoked_token_ends_at_once(
     connection: asyncpg.Connection[Any], tenant: Tenant, client: Credentials
 ) -> None:
     answer = await issued(connection, tenant, client)
-    await revoke.revoke(connection, tenant.id, asking(client, token=answer.access_token), NOW)
+    await revoke.revoke(connection, tenant.id, asking(client, token=answer.access_token), place(tenant), NOW)
     assert await token.access(connection, tenant.id, answer.access_token, NOW) is None
-    await revoke.revoke(connection, tenant.id, asking(client, token="unknown"), NOW)
+    await revoke.revoke(connection, tenant.id, asking(client, token="unknown"), place(tenant), NOW)
 
 
 async def test_a_client_revokes_only_its_own_tokens(
@@ -128,12 +141,12 @@ async def test_a_client_revokes_only_its_own_tokens(
 ) -> None:
     answer = await issued(connection, tenant, client)
     other = await clients.add(connection, tenant.id, "Other", "system/*.cruds")
-    await revoke.revoke(connection, tenant.id, asking(other, token=answer.access_token), NOW)
+    await revoke.revoke(connection, tenant.id, asking(other, token=answer.access_token), place(tenant), NOW)
     assert await token.access(connection, tenant.id, answer.access_token, NOW) is not None
     with pytest.raises(InvalidClient):
-        await revoke.revoke(connection, tenant.id, asking(client, client_secret="wrong", token="x"), NOW)
+        await revoke.revoke(connection, tenant.id, asking(client, client_secret="wrong", token="x"), place(tenant), NOW)
     with pytest.raises(InvalidRequest):
-        await revoke.revoke(connection, tenant.id, asking(client), NOW)
+        await revoke.revoke(connection, tenant.id, asking(client), place(tenant), NOW)
 
 
 async def test_disabling_a_client_ends_its_tokens_and_its_right_to_new_ones(
@@ -168,7 +181,7 @@ async def test_no_token_outlives_a_client_disabled_while_it_is_issued(
         for _ in range(20):
             client = await clients.add(connection, tenant.id, "Racing", "system/Task.rs")
             answer, _done = await asyncio.gather(
-                token.issue(connection, tenant.id, asking(client), NOW, 3600),
+                issued(connection, tenant, client),
                 clients.disable(other, tenant.id, client.client_id, NOW),
                 return_exceptions=True,
             )
@@ -207,8 +220,14 @@ async def test_an_unknown_client_is_neither_disabled_nor_rotated(
 
 
 def test_every_statement_names_its_tenant() -> None:
-    for statement in (*clients.STATEMENTS, *token.STATEMENTS, *revoke.STATEMENTS):
-        tables = len(re.findall(r"\b(?:from|update|into) oauth_", statement))
+    for statement in (
+        *clients.STATEMENTS,
+        *token.STATEMENTS,
+        *revoke.STATEMENTS,
+        *replay.STATEMENTS,
+        *keys.STATEMENTS,
+    ):
+        tables = len(re.findall(r"\b(?:from|update|into) (?:oauth_|signing_)", statement))
         assert tables
         assert len(re.findall(r"tenant_id", statement)) >= tables
 
