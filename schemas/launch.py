@@ -3,6 +3,7 @@
 https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#launch-context-arrives-with-your-access_token
 """
 
+import re
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,6 +12,8 @@ from schemas import references
 from schemas.registry import REGISTRY
 
 _MOST: Final = 50
+_NOT_TOLD: Final = re.compile(r"[^ !#-\[\]-~]")
+"""What the description of an OAuth error may not have (RFC 6749, 5.2)."""
 _LAUNCH: Final = "launch"
 
 
@@ -104,5 +107,6 @@ def read(raw: bytes) -> Launch:
         return Launch.model_validate_json(raw)
     except ValidationError as fault:
         first = fault.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "The body"
-        raise LaunchFault(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+        place = ".".join(map(str, first["loc"]))[:100] or "The body"
+        told = f"{place}: {first['msg'].removeprefix('Value error, ')}"
+        raise LaunchFault(_NOT_TOLD.sub("'", told)) from None

@@ -65,7 +65,12 @@ class Settings(BaseSettings):
     include_limit: int = Field(
         default=1000, ge=1, description="The most resources that `_include` and `_revinclude` add to a page"
     )
-    access_token_seconds: int = Field(default=3600, ge=60, le=86_400, description="How long an access token is valid")
+    access_token_seconds: int = Field(
+        default=600, ge=60, le=3600, description="How long an access token that speaks for a person is valid"
+    )
+    refresh_idle_days: int = Field(
+        default=90, ge=1, le=365, description="After how many days without use a refresh token (`offline_access`) ends"
+    )
     backend_token_seconds: int = Field(
         default=300, ge=60, le=3600, description="How long an access token of a client that speaks for itself is valid"
     )

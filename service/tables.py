@@ -278,6 +278,7 @@ oauth_authorization: Final = Table(
     Column("scope", Text, nullable=False),
     Column("context", Text, nullable=False, server_default=text("'{}'")),
     Column("jkt", Text),
+    _time("authenticated", nullable=False, server_default=text("now()")),
     _time("created", nullable=False),
     _time("used"),
     _time("expires", nullable=False),

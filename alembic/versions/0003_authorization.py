@@ -148,6 +148,7 @@ def _authorizations() -> None:
         sa.Column("scope", sa.Text, nullable=False),
         sa.Column("context", sa.Text, nullable=False, server_default=sa.text("'{}'")),
         sa.Column("jkt", sa.Text),
+        _time("authenticated", nullable=False, server_default=sa.text("now()")),
         _time("created", nullable=False),
         _time("used"),
         _time("expires", nullable=False),

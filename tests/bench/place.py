@@ -30,7 +30,7 @@ POSTGRES = {"shared_buffers": "512MB", "max_wal_size": "16GB"}
 COPY = "hearth_bench"
 START_SECONDS = 60
 FORM = "application/x-www-form-urlencoded"
-TOKEN_SECONDS = "86400"
+TOKEN_SECONDS = "3600"
 
 
 class Place:
@@ -116,7 +116,7 @@ class Place:
     async def start(self, path: str = "/fhir/metadata") -> float:
         """Start the server; the seconds until `path` was answered."""
         started = time.perf_counter()
-        environment = os.environ | {"HEARTH_ACCESS_TOKEN_SECONDS": TOKEN_SECONDS}
+        environment = os.environ | {"HEARTH_BACKEND_TOKEN_SECONDS": TOKEN_SECONDS}
         with (self.directory / "serve.log").open("ab") as log:
             self._server = subprocess.Popen(
                 [hearth(), "serve", "--host", "127.0.0.1", "--port", str(self.port), "--workers", "1",
@@ -147,11 +147,14 @@ class Place:
         finally:
             await connection.close()
 
-    def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] = {}) -> bytes:
-        """The bytes of a request; `path` is whole, with /fhir in front."""
+    def request(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] = {}, token: str = ""
+    ) -> bytes:
+        """The bytes of a request; `path` is whole, with /fhir in front; `token` is another than the place's own."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}", "Accept: application/fhir+json"]
-        if self.token and "Content-Type" not in headers:
-            lines.append(f"Authorization: Bearer {self.token}")
+        bearer = token or self.token
+        if bearer and "Content-Type" not in headers:
+            lines.append(f"Authorization: Bearer {bearer}")
         if method not in ("GET", "HEAD"):
             lines.append(f"Content-Length: {len(body)}")
             if "Content-Type" not in headers:
