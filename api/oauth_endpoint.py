@@ -128,7 +128,7 @@ async def _acted(
         sent = OAuthRequest(
             {}, _one(request, "authorization"), _one(request, "dpop"), address, request.state.request_id
         )
-        sent = replace(sent, form=read(await _body(request), request.headers.get("content-type")))
+        sent = replace(sent, form=read(await body(request), request.headers.get("content-type")))
         asked = replace(asked, request=sent)
         engine.limits.check(kind, form.client_named(sent), address, asked.now)
         return await with_keys(engine, tenant_id, asked.now, lambda connection: act(connection, asked))
@@ -171,7 +171,8 @@ def _one(request: Request, name: str) -> str | None:
     return found[0] if found else None
 
 
-async def _body(request: Request) -> bytes:
+async def body(request: Request) -> bytes:
+    """The body, of at most BODY_MOST bytes. Raises InvalidRequest."""
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
