@@ -1,4 +1,4 @@
-"""The `hearth` command: serve, migrate, tenants, clients, demo, doctor, openapi.
+"""The `hearth` command: serve, migrate, tenants, demo, doctor, openapi; clients and keys are in `api/commands`.
 
 Each command works while a server runs on the same data directory, and starts the embedded PostgreSQL for itself when
 none runs. Each option is a setting of docs/settings.md, where its variable stands too.
@@ -11,11 +11,9 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from typing import Annotated, Any, Final, NoReturn
 
 import asyncpg
 import msgspec
@@ -23,27 +21,35 @@ import typer
 from pydantic import ValidationError
 
 from api import banner, server
-from schemas import json
+from api.commands import clients, keys
+from api.commands.console import (
+    AsJson,
+    DatabaseUrl,
+    DataDir,
+    fail,
+    moment,
+    on_database,
+    print_json,
+    print_rows,
+    print_table,
+    settings_of,
+)
+from schemas import dates, json
 from service import doctor as examination
 from service import embedded, logs, revision, tenants
 from service.errors import HearthError
-from service.oauth import clients, demo_client
+from service.oauth import demo_client
 from service.oauth.form import Credentials
+from service.oauth.keys import Keys
 from service.settings import PREFIX, Settings
 
-T = TypeVar("T")
-DataDir = Annotated[Path | None, typer.Option(help="Where Hearth keeps its files.", show_default=".hearth")]
-DatabaseUrl = Annotated[str | None, typer.Option(help="A PostgreSQL 18 to use; without it, an embedded one.")]
-OfTenant = Annotated[str, typer.Option(help="The tenant it is about.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ClientId = Annotated[str, typer.Argument(help="The client's id.")]
 OPENAPI: Final = Path(__file__).parent.parent / "openapi" / "hearth.json"
 
 app: Final = typer.Typer(name="hearth", help="Therapy homework as FHIR R4.", no_args_is_help=True, add_completion=False)
 tenants_app: Final = typer.Typer(help="The organisations that this server keeps apart.", no_args_is_help=True)
-clients_app: Final = typer.Typer(help="The programs that may ask for tokens.", no_args_is_help=True)
 app.add_typer(tenants_app, name="tenants")
-app.add_typer(clients_app, name="clients")
+app.add_typer(clients.app, name="clients")
+app.add_typer(keys.app, name="keys")
 
 
 @app.command()
@@ -56,7 +62,7 @@ def serve(
     demo: Annotated[bool, typer.Option(help="Make a demo client and print how to use it.")] = False,
 ) -> None:
     """Migrate the database, then serve until SIGTERM or Ctrl-C; requests under way are answered first."""
-    settings = _settings(host=host, port=port, data_dir=data_dir, database_url=database_url, workers=workers)
+    settings = settings_of(host=host, port=port, data_dir=data_dir, database_url=database_url, workers=workers)
     logs.configure(settings.log_level, settings.log_format)
     with embedded.database_url(settings) as url:
         client = asyncio.run(_prepare(settings, url, demo))
@@ -71,7 +77,7 @@ def serve(
 @app.command()
 def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Bring the database to this release's tables and library, and make the default tenant."""
-    settings = _settings(data_dir=data_dir, database_url=database_url)
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
     with embedded.database_url(settings) as url:
         asyncio.run(_prepare(settings, url, demo=False))
     typer.echo(f"The database is at {revision.head()}.")
@@ -80,12 +86,12 @@ def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
 @tenants_app.command("add")
 def tenants_add(name: str, data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Make a tenant; its FHIR API stands at /t/NAME/fhir."""
-    settings = _settings(data_dir=data_dir, database_url=database_url)
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
     with embedded.database_url(settings) as url:
-        made = _on_database(settings, lambda connection: tenants.add(connection, name))
+        made = on_database(settings, lambda connection: tenants.add(connection, name))
         asyncio.run(_load("service.seed").everything(url, settings.base_url))
     if as_json:
-        _print_json({"id": made.id, "name": made.name, "path": made.path})
+        print_json({"id": made.id, "name": made.name, "path": made.path})
     else:
         typer.echo(f"Tenant {made.name} is at {settings.base_url}{made.path}")
 
@@ -93,84 +99,10 @@ def tenants_add(name: str, data_dir: DataDir = None, database_url: DatabaseUrl =
 @tenants_app.command("list")
 def tenants_list(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List the tenants."""
-    settings = _settings(data_dir=data_dir, database_url=database_url)
-    found = _on_database(settings, tenants.registered)
-    rows = [{"name": one.name, "path": one.path, "created": _moment(one.created)} for one in found]
-    _print_rows(rows, ("name", "path", "created"), as_json)
-
-
-@clients_app.command("add")
-def clients_add(
-    name: Annotated[str, typer.Option(help="What people call it.")],
-    scope: Annotated[str, typer.Option(help="SMART scopes, separated by spaces, such as 'system/*.cruds'.")],
-    tenant: OfTenant = tenants.DEFAULT,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Register a client and print its secret, which is never shown again."""
-
-    async def add(connection: asyncpg.Connection[Any]) -> Credentials:
-        return await clients.add(connection, (await tenants.find(connection, tenant)).id, name, scope)
-
-    _print_credentials(_on_database(_settings(data_dir=data_dir, database_url=database_url), add), as_json)
-
-
-@clients_app.command("list")
-def clients_list(
-    tenant: OfTenant = tenants.DEFAULT,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """List a tenant's clients."""
-
-    async def find(connection: asyncpg.Connection[Any]) -> list[clients.Client]:
-        return await clients.registered(connection, (await tenants.find(connection, tenant)).id)
-
-    found = _on_database(_settings(data_dir=data_dir, database_url=database_url), find)
-    rows = [
-        {
-            "client_id": one.client_id,
-            "name": one.name,
-            "scope": one.scope,
-            "state": "disabled" if one.disabled else "enabled",
-            "created": _moment(one.created),
-        }
-        for one in found
-    ]
-    _print_rows(rows, ("client_id", "name", "scope", "state", "created"), as_json)
-
-
-@clients_app.command("disable")
-def clients_disable(
-    client_id: ClientId, tenant: OfTenant = tenants.DEFAULT, data_dir: DataDir = None, database_url: DatabaseUrl = None
-) -> None:
-    """End a client's right and its tokens, at once."""
-
-    async def disable(connection: asyncpg.Connection[Any]) -> None:
-        tenant_id = (await tenants.find(connection, tenant)).id
-        await clients.disable(connection, tenant_id, client_id, datetime.now(UTC))
-
-    _on_database(_settings(data_dir=data_dir, database_url=database_url), disable)
-    typer.echo(f"Client {client_id} is disabled, its tokens are revoked.")
-
-
-@clients_app.command("rotate")
-def clients_rotate(
-    client_id: ClientId,
-    tenant: OfTenant = tenants.DEFAULT,
-    data_dir: DataDir = None,
-    database_url: DatabaseUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Give a client a new secret; the old one and its tokens end at once."""
-
-    async def rotate(connection: asyncpg.Connection[Any]) -> Credentials:
-        tenant_id = (await tenants.find(connection, tenant)).id
-        return await clients.rotate(connection, tenant_id, client_id, datetime.now(UTC))
-
-    _print_credentials(_on_database(_settings(data_dir=data_dir, database_url=database_url), rotate), as_json)
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
+    found = on_database(settings, tenants.registered)
+    rows = [{"name": one.name, "path": one.path, "created": moment(one.created)} for one in found]
+    print_rows(rows, ("name", "path", "created"), as_json)
 
 
 @app.command()
@@ -181,26 +113,26 @@ def demo(
     data_dir: DataDir = None,
 ) -> None:
     """Play the homework journey against a running server; without a client named, as the one of `serve --demo`."""
-    settings = _settings(data_dir=data_dir)
+    settings = settings_of(data_dir=data_dir)
     client = demo_client.load(settings.data_dir)
     if client_id and client_secret:
         client = Credentials(client_id, client_secret)
     if client is None:
-        _fail("Name a client: --client-id and --client-secret, or start the server with --demo")
+        fail("Name a client: --client-id and --client-secret, or start the server with --demo")
     journey = _load("service.demo")
     try:
         journey.run(base or settings.base_url, client.client_id, client.client_secret, typer.echo)
     except journey.JourneyFault as fault:
-        _fail(str(fault))
+        fail(str(fault))
 
 
 @app.command()
 def doctor(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Look whether this installation can be trusted with data; exit code 1 when something is wrong."""
-    settings = _settings(data_dir=data_dir, database_url=database_url)
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
     with embedded.database_url(settings) as url:
         findings = asyncio.run(examination.examine(settings, url, dict(os.environ)))
-    _table(
+    print_table(
         ("", "what", "found", "should be"),
         [("ok" if one.good else "WRONG", one.name, one.found, "" if one.good else one.wanted) for one in findings],
     )
@@ -226,10 +158,6 @@ def version() -> None:
     typer.echo(installed("hearth-fhir"))
 
 
-def _settings(**options: Any) -> Settings:
-    return Settings(**{name: value for name, value in options.items() if value is not None})
-
-
 def _load(module: str) -> Any:
     """A module that only one command needs and that takes longer to load than most commands take."""
     return importlib.import_module(module)
@@ -242,63 +170,12 @@ async def _prepare(settings: Settings, url: str, demo: bool) -> Credentials | No
         if await revision.current(connection) != revision.head():
             await _load("service.migrations").upgrade(url)
         await _load("service.seed").everything(url, settings.base_url)
+        await Keys(settings.secret()).ensure(connection, dates.clock())
         if not demo:
             return None
         return await demo_client.ensure(connection, (await tenants.ensure_default(connection)).id, settings.data_dir)
     finally:
         await connection.close()
-
-
-def _on_database(settings: Settings, act: Callable[[asyncpg.Connection[Any]], Awaitable[T]]) -> T:
-    """What `act` answers on one connection to a database of this release's tables."""
-
-    async def connected(url: str) -> T:
-        connection = await asyncpg.connect(url)
-        try:
-            if await revision.current(connection) != revision.head():
-                _fail("The database does not have this release's tables; run: hearth migrate")
-            return await act(connection)
-        finally:
-            await connection.close()
-
-    with embedded.database_url(settings) as url:
-        return asyncio.run(connected(url))
-
-
-def _fail(sentence: str) -> NoReturn:
-    typer.echo(f"hearth: {sentence}", err=True)
-    raise typer.Exit(1)
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.encode(value).decode())
-
-
-def _print_credentials(made: Credentials, as_json: bool) -> None:
-    row = {"client_id": made.client_id, "client_secret": made.client_secret}
-    if as_json:
-        _print_json(row)
-        return
-    for name, value in row.items():
-        typer.echo(f"{name:14} {value}")
-    typer.echo("Keep the secret now: it is stored as a hash and cannot be shown again.", err=True)
-
-
-def _print_rows(rows: list[dict[str, str]], columns: tuple[str, ...], as_json: bool) -> None:
-    if as_json:
-        _print_json(rows)
-    else:
-        _table(columns, [tuple(row[name] for name in columns) for row in rows])
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _leave(number: int, _frame: object) -> NoReturn:

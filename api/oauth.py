@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from api.oauth_endpoint import ANY_ORIGIN, NO_STORE, Asked, answer, answered, preflight
 from service.database import Connection
 from service.engine import Engine
-from service.oauth import grants, revoke, smart
+from service.oauth import grants, introspect, register, revoke, smart
 from service.oauth.token import TokenRequest
 from service.tenants import DEFAULT
 
@@ -26,6 +26,15 @@ def router(engine: Engine) -> APIRouter:
         """Revoke an access or refresh token at once (RFC 7009)."""
         return await answered(engine, request, tenant, "introspect", _revoke)
 
+    async def introspected(request: Request, tenant: str = DEFAULT) -> Response:
+        """What a token stands for (RFC 7662)."""
+        return await answered(engine, request, tenant, "introspect", _introspect)
+
+    async def registered(request: Request, tenant: str = DEFAULT) -> Response:
+        """Register a client, by invitation (RFC 7591)."""
+        refused = "registration-refused"
+        return await answered(engine, request, tenant, "register", _register, refused=refused, read=None)
+
     async def configuration(tenant: str = DEFAULT) -> Response:
         """The SMART configuration of a FHIR base."""
         await engine.tenant_id(tenant)
@@ -40,8 +49,10 @@ def router(engine: Engine) -> APIRouter:
 
     for prefix in ("", "/t/{tenant}"):
         add(f"{prefix}/oauth/token", issue, "POST", "token", "Get an access token")
-        add(f"{prefix}/oauth/revoke", revoked, "POST", "revoke", "Revoke an access token")
-        for name in ("token", "revoke"):
+        add(f"{prefix}/oauth/revoke", revoked, "POST", "revoke", "Revoke a token")
+        add(f"{prefix}/oauth/introspect", introspected, "POST", "introspect", "Ask what a token stands for")
+        add(f"{prefix}/oauth/register", registered, "POST", "register", "Register a client")
+        for name in ("token", "revoke", "introspect", "register", "par"):
             add(f"{prefix}/oauth/{name}", options, "OPTIONS", f"{name}-preflight", "Whether a page may ask")
     for prefix in ("/fhir", "/t/{tenant}/fhir", ""):
         address = f"{prefix}/.well-known/smart-configuration"
@@ -62,3 +73,23 @@ async def _revoke(connection: Connection, asked: Asked) -> Response:
     client = await revoke.revoke(connection, asked.tenant_id, asked.request, asked.place, asked.now)
     asked.audited("token-revoked", client.client_id)
     return Response(status_code=200, headers=NO_STORE)
+
+
+async def _introspect(connection: Connection, asked: Asked) -> Response:
+    asker, told = await introspect.introspect(connection, asked.tenant_id, asked.request, asked.place, asked.now)
+    asked.audited("token-introspected", asker, description="active" if told["active"] else "inactive")
+    return answer(told)
+
+
+async def _register(connection: Connection, asked: Asked) -> Response:
+    told = await register.register(
+        connection,
+        asked.tenant_id,
+        asked.request,
+        asked.content,
+        asked.place.endpoints["register"],
+        asked.now,
+        loopback_keys=asked.engine.settings.allow_loopback_jwks,
+    )
+    asked.audited("client-registered", told["client_id"], description=told["scope"])
+    return answer(told, 201)

@@ -36,13 +36,17 @@ _EXPOSED: Final = {"Access-Control-Expose-Headers": "WWW-Authenticate, Retry-Aft
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request to an OAuth endpoint: by whom it is answered, for which tenant, what it says, and when it came."""
+    """A request to an OAuth endpoint: by whom it is answered, for which tenant, what it says, and when it came.
+
+    `content` is the body as sent; of an endpoint that takes no form it is all there is.
+    """
 
     engine: Engine
     tenant_id: int
     place: Place
     request: OAuthRequest
     now: datetime
+    content: bytes = b""
 
     def audited(
         self,
@@ -86,14 +90,21 @@ async def answered(
     act: Act,
     *,
     refused: str = "token-refused",
-    read: Read = form.parameters,
+    read: Read | None = form.parameters,
 ) -> Response:
-    """What `act` answers, within the limits of `kind`; a fault as OAuth's JSON error, with an AuditEvent `refused`."""
+    """What `act` answers, within the limits of `kind`; a fault as OAuth's JSON error, with an AuditEvent `refused`.
+
+    `read` makes the parameters of body and media type; without it there are none, and `content` is left to `act`.
+    """
     try:
-        tenant_id = await engine.tenant_id(tenant)
-        response = await _acted(
-            engine, request, Place(engine.settings.base_url, tenant), tenant_id, kind, act, refused, read
-        )
+        tenant_id, place = await engine.tenant_id(tenant), Place(engine.settings.base_url, tenant)
+        address = request.client.host if request.client else None
+        known = OAuthRequest({}, address=address, request_id=request.state.request_id)
+        asked = Asked(engine, tenant_id, place, known, dates.clock())
+        try:
+            response = await _acted(asked, request, kind, act, refused, read)
+        except HearthError as refusal:
+            response = _refusal(refusal)
         response.headers.update(await _shared_with(engine, request, tenant_id))
     except HearthError as refusal:
         response = _refusal(refusal)
@@ -117,26 +128,20 @@ async def with_keys(engine: Engine, tenant_id: int, now: datetime, act: Callable
         return await act(connection)
 
 
-async def _acted(
-    engine: Engine, request: Request, place: Place, tenant_id: int, kind: Kind, act: Act, refused: str, read: Read
-) -> Response:
-    address = request.client.host if request.client else None
-    asked = Asked(
-        engine, tenant_id, place, OAuthRequest({}, address=address, request_id=request.state.request_id), dates.clock()
-    )
+async def _acted(asked: Asked, request: Request, kind: Kind, act: Act, refused: str, read: Read | None) -> Response:
     try:
-        sent = OAuthRequest(
-            {}, _one(request, "authorization"), _one(request, "dpop"), address, request.state.request_id
-        )
-        sent = replace(sent, form=read(await body(request), request.headers.get("content-type")))
-        asked = replace(asked, request=sent)
-        engine.limits.check(kind, form.client_named(sent), address, asked.now)
-        return await with_keys(engine, tenant_id, asked.now, lambda connection: act(connection, asked))
+        content = await body(request)
+        fields = read(content, request.headers.get("content-type")) if read else {}
+        authorization, dpop = _one(request, "authorization"), _one(request, "dpop")
+        sent = replace(asked.request, form=fields, authorization=authorization, dpop=dpop)
+        asked = replace(asked, content=content, request=sent)
+        asked.engine.limits.check(kind, form.client_named(asked.request), asked.request.address, asked.now)
+        return await with_keys(asked.engine, asked.tenant_id, asked.now, lambda connection: act(connection, asked))
     except OAuthFault as fault:
         asked.audited(refused, form.client_named(asked.request), outcome=audit.MINOR_FAILURE, description=_told(fault))
-        status, content, headers = fault()
-        response = answer(content, status)
-        response.headers.update(dict(headers) | NO_STORE)
+        status, told, more = fault()
+        response = answer(told, status)
+        response.headers.update(dict(more) | NO_STORE)
         return response
 
 

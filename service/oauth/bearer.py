@@ -1,64 +1,41 @@
-"""Access tokens at our own endpoints, which ask for a scope of ours. https://www.rfc-editor.org/rfc/rfc6750#section-3.1"""
+"""An access token shown to an OAuth endpoint of ours, with a scope of our own. https://www.rfc-editor.org/rfc/rfc6750"""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
+from service.errors import Unauthorized
 from service.oauth import dpop, token
-from service.oauth.faults import OAuthFault
+from service.oauth.faults import InsufficientScope, InvalidToken
 from service.oauth.form import OAuthRequest
 from service.oauth.token import Access
 
-
-class InvalidToken(OAuthFault):
-    """The access token is missing, unknown here, expired or revoked."""
-
-    error = "invalid_token"
-    status_code = 401
-
-    def get_headers(self) -> list[tuple[str, str]]:
-        return [*super().get_headers(), ("WWW-Authenticate", f'Bearer realm="hearth", error="{self.error}"')]
+_SCHEMES: Final = ("bearer", "dpop")
 
 
-class InsufficientScope(OAuthFault):
-    """The access token does not have the scope that this needs."""
-
-    error = "insufficient_scope"
-    status_code = 403
-
-    def __init__(self, scope: str) -> None:
-        super().__init__(f"The access token needs the scope {scope}")
-        self.scope = scope
-
-    def get_headers(self) -> list[tuple[str, str]]:
-        challenge = f'Bearer realm="hearth", error="{self.error}", scope="{self.scope}"'
-        return [*super().get_headers(), ("WWW-Authenticate", challenge)]
+def is_shown(request: OAuthRequest) -> bool:
+    """Whether the Authorization header has an access token, rather than a client's secret."""
+    return (request.authorization or "").partition(" ")[0].lower() in _SCHEMES
 
 
-async def admitted(
-    connection: asyncpg.Connection[Any], tenant_id: int, request: OAuthRequest, scope: str, url: str, now: datetime
+async def require(
+    connection: asyncpg.Connection[Any], tenant_id: int, request: OAuthRequest, url: str, scope: str, now: datetime
 ) -> Access:
-    """Whom a POST to `url` speaks for, by a token with `scope`. Raises InvalidToken, InsufficientScope, Unauthorized."""
-    scheme, _, given = (request.authorization or "").partition(" ")
-    found = None
-    if scheme.lower() in ("bearer", "dpop"):
-        found = await token.access(connection, tenant_id, given.strip(), now)
-    if found is None:
-        raise InvalidToken("Send an access token of this server that is valid: Authorization: Bearer")
-    await dpop.require(
-        connection,
-        tenant_id,
-        found.jkt,
-        scheme=scheme,
-        proof=request.dpop,
-        token=given.strip(),
-        method="POST",
-        url=url,
-        now=now,
-    )
-    if scope not in found.scope.split():
-        raise InsufficientScope(scope)
-    return found
+    """What the token in the Authorization header stands for. Raises InvalidToken, InsufficientScope without `scope` in it."""
+    scheme, _, shown = (request.authorization or "").partition(" ")
+    access = await token.access(connection, tenant_id, shown.strip(), now) if is_shown(request) else None
+    if access is None:
+        raise InvalidToken
+    try:
+        await dpop.require(
+            connection, tenant_id, access.jkt, scheme=scheme, proof=request.dpop, token=shown.strip(), method="POST",
+            url=url, now=now,
+        )  # fmt: skip
+    except Unauthorized as refusal:
+        raise InvalidToken(str(refusal)) from None
+    if scope not in access.scope.split():
+        raise InsufficientScope(f"This needs an access token with the scope {scope}")
+    return access

@@ -22,7 +22,7 @@ from joserfc.jwk import ECKey, RSAKey
 from service.errors import Unauthorized
 from service.oauth import jwks, replay
 from service.oauth.clients import Client
-from service.oauth.faults import InvalidProof
+from service.oauth.faults import InvalidProof, said
 from service.oauth.form import OAuthRequest
 
 ALGORITHMS: Final = {"ES256": "P-256", "ES384": "P-384", "RS256": None, "RS384": None}
@@ -151,7 +151,7 @@ def _key(header: _Header) -> RSAKey | ECKey:
     try:
         key = jwks.public({**header.jwk, "kid": "dpop"}, "jwk")
     except jwks.BadKeys as fault:
-        raise InvalidProof(f"The DPoP proof has no key to verify it by: {fault}".replace('"', "'")) from None
+        raise InvalidProof(said(f"The DPoP proof has no key to verify it by: {fault}")) from None
     if (key.curve_name if isinstance(key, ECKey) else None) != ALGORITHMS[header.alg]:
         raise InvalidProof("alg of the DPoP proof does not fit its jwk")
     return key

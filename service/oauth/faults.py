@@ -42,10 +42,42 @@ class InvalidGrant(OAuthFault):
     error = "invalid_grant"
 
 
+class InvalidToken(OAuthFault):
+    """The access token is missing, unknown, expired or revoked. https://www.rfc-editor.org/rfc/rfc6750#section-3.1"""
+
+    error = "invalid_token"
+    description = "The access token is missing, unknown here, expired or revoked"
+    status_code = 401
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        headers = super().get_headers()
+        return [*headers, ("WWW-Authenticate", f'Bearer realm="hearth", error="{self.error}"')]
+
+
+class InsufficientScope(InvalidToken):
+    """The access token does not allow this."""
+
+    error = "insufficient_scope"
+    status_code = 403
+
+
 class InvalidProof(OAuthFault):
     """The DPoP proof does not prove what it should. https://www.rfc-editor.org/rfc/rfc9449#section-5"""
 
     error = "invalid_dpop_proof"
+
+
+class MetadataFault(OAuthFault):
+    """A client cannot be registered like this; `error` is RFC 7591's word for why (3.2.2)."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(description=said(description))
+        self.error = error
+
+
+def said(text: str) -> str:
+    """`text` in the characters that an error's description may have (RFC 6749, 5.2)."""
+    return "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in text)
 
 
 class UnsupportedGrantType(OAuthFault):

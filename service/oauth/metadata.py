@@ -15,10 +15,11 @@ from service.oauth import jwks
 
 SECRET_METHODS: Final = ("client_secret_basic", "client_secret_post")
 ASSERTION_METHOD: Final = "private_key_jwt"
-AUTH_METHODS: Final = ("none", *SECRET_METHODS, ASSERTION_METHOD)
+PUBLIC_METHODS: Final = ("none",)
+AUTH_METHODS: Final = (*PUBLIC_METHODS, *SECRET_METHODS, ASSERTION_METHOD)
 GRANT_TYPES: Final = ("authorization_code", "refresh_token", "client_credentials")
-MACHINE: Final = ("__launch", "__introspect", "__register")
-"""Scopes of our own for programs: mint launch handles, introspect every client's tokens, register clients."""
+MACHINE: Final = ("__launch", "__introspect")
+"""Scopes of our own for programs: make launch handles, introspect the tokens of every client."""
 LOOPBACK: Final = ("127.0.0.1", "[::1]", "localhost")
 _NAME_MOST: Final = 200
 _URI_MOST: Final = 2000
@@ -49,6 +50,14 @@ class NewClient:
     dpop: bool = False
     clearance: tuple[str, ...] = ()
     about: str = "{}"
+
+
+def grants_for(scope: str, *, has_redirect: bool, is_public: bool) -> tuple[str, ...]:
+    """The grant types that a client needs for its scopes, where it does not say itself."""
+    speaks_for_itself = any(grant_of(word) == "client_credentials" for word in scope.split())
+    personal = ("authorization_code", "refresh_token") if has_redirect else ()
+    own = ("client_credentials",) if not is_public and (speaks_for_itself or not personal) else ()
+    return (*personal, *own)
 
 
 def check(new: NewClient, loopback_keys: bool = False) -> None:
@@ -96,7 +105,7 @@ def _check_scope(new: NewClient) -> None:
         needed = grant_of(word)
         if needed is None:
             raise BadMetadata(
-                f"{word!r} is no scope of this server; one would be 'patient/Task.rs' or 'system/*.cruds'"
+                f"{word!r} is not a scope of this server; one would be 'patient/Task.rs' or 'system/*.cruds'"
             )
         if needed not in new.grant_types:
             raise BadMetadata(f"The scope {word!r} comes by {needed}, which is not among the client's grant_types")

@@ -1,0 +1,1 @@
+"""The groups of the `hearth` command, a file for each."""
