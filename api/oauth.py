@@ -7,11 +7,25 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.oauth_endpoint import ANY_ORIGIN, NO_STORE, Asked, answer, answered, preflight
+from schemas import dates
 from service.database import Connection
 from service.engine import Engine
 from service.oauth import grants, introspect, register, revoke, smart
 from service.oauth.token import TokenRequest
 from service.tenants import DEFAULT
+
+_PUBLIC = ANY_ORIGIN | {"Cache-Control": "public, max-age=300"}
+_DISCOVERY = (
+    *(
+        f"{prefix}/.well-known/{name}"
+        for name in ("smart-configuration", "openid-configuration")
+        for prefix in ("/fhir", "/t/{tenant}/fhir", "", "/t/{tenant}")
+    ),
+    "/.well-known/oauth-authorization-server",
+    "/t/{tenant}/.well-known/oauth-authorization-server",
+    "/.well-known/oauth-authorization-server/t/{tenant}",
+)
+"""Where clients look: below the FHIR base, below the issuer, and by RFC 8414 (3.1) between host and path of the issuer."""
 
 
 def router(engine: Engine) -> APIRouter:
@@ -36,9 +50,14 @@ def router(engine: Engine) -> APIRouter:
         return await answered(engine, request, tenant, "register", _register, refused=refused, read=None)
 
     async def configuration(tenant: str = DEFAULT) -> Response:
-        """The SMART configuration of a FHIR base."""
+        """Where and how to get a token: one document for SMART, OAuth (RFC 8414) and OpenID Connect."""
         await engine.tenant_id(tenant)
-        return JSONResponse(smart.configuration(engine.settings.base_url, tenant), headers=ANY_ORIGIN)
+        return JSONResponse(smart.configuration(engine.settings.base_url, tenant), headers=_PUBLIC)
+
+    async def key_set(tenant: str = DEFAULT) -> Response:
+        """The public keys that id_tokens are verified by (RFC 7517)."""
+        async with engine.database.connection(await engine.tenant_id(tenant)) as connection:
+            return JSONResponse(await engine.keys.public(connection, dates.clock()), headers=_PUBLIC)
 
     async def options(request: Request, tenant: str = DEFAULT) -> Response:
         """Tell a browser whether a page may ask."""
@@ -54,9 +73,10 @@ def router(engine: Engine) -> APIRouter:
         add(f"{prefix}/oauth/register", registered, "POST", "register", "Register a client")
         for name in ("token", "revoke", "introspect", "register", "par"):
             add(f"{prefix}/oauth/{name}", options, "OPTIONS", f"{name}-preflight", "Whether a page may ask")
-    for prefix in ("/fhir", "/t/{tenant}/fhir", ""):
-        address = f"{prefix}/.well-known/smart-configuration"
-        add(address, configuration, "GET", "smart-configuration", "How to get an access token")
+        add(f"{prefix}/oauth/jwks", key_set, "GET", "jwks", "The keys of id_tokens")
+    for path in _DISCOVERY:
+        name = path.partition(".well-known/")[2].partition("/")[0]
+        add(path, configuration, "GET", name, "How to get an access token")
     return routes
 
 

@@ -16,7 +16,7 @@ from service.database import Connection
 from service.engine import Engine
 from service.errors import HearthError
 from service.oauth import clients, events, form
-from service.oauth.faults import InvalidRequest, OAuthFault
+from service.oauth.faults import InvalidRequest, OAuthFault, Replayed
 from service.oauth.form import OAuthRequest
 from service.oauth.jwks_uri import SOURCE, KeysAway
 from service.oauth.limits import Kind
@@ -138,7 +138,8 @@ async def _acted(asked: Asked, request: Request, kind: Kind, act: Act, refused: 
         asked.engine.limits.check(kind, form.client_named(asked.request), asked.request.address, asked.now)
         return await with_keys(asked.engine, asked.tenant_id, asked.now, lambda connection: act(connection, asked))
     except OAuthFault as fault:
-        asked.audited(refused, form.client_named(asked.request), outcome=audit.MINOR_FAILURE, description=_told(fault))
+        kind_of_refusal = "token-replayed" if isinstance(fault, Replayed) else refused
+        asked.audited(kind_of_refusal, form.client_named(asked.request), outcome=audit.MINOR_FAILURE, description=_told(fault))
         status, told, more = fault()
         response = answer(told, status)
         response.headers.update(dict(more) | NO_STORE)

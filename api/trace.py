@@ -16,7 +16,16 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _LEGAL: Final = re.compile(r"[A-Za-z0-9._:\-]{1,64}")
-_OF_A_TENANT: Final = ("token", "revoke", "smart-configuration")
+_OF_A_TENANT: Final = (
+    "token",
+    "revoke",
+    "introspect",
+    "register",
+    "jwks",
+    "smart-configuration",
+    "openid-configuration",
+    "oauth-authorization-server",
+)
 _PROBES: Final = ("live", "ready", "metrics")
 """What machines ask every few seconds: logged for who debugs."""
 

@@ -73,7 +73,8 @@ def _security(base: str) -> JsonObject:
     if "/t/" in origin:
         origin, _, tenant = origin.rpartition("/t/")
     addresses = smart.endpoints(origin, tenant)
-    uris = [{"url": name, "valueUri": addresses[name]} for name in ("token", "revoke")]
+    names = ("authorize", "token", "register", "manage", "introspect", "revoke")
+    uris = [{"url": name, "valueUri": addresses[name]} for name in names]
     return {
         "extension": [{"url": _OAUTH_URIS, "extension": uris}],
         "cors": False,

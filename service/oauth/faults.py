@@ -42,6 +42,10 @@ class InvalidGrant(OAuthFault):
     error = "invalid_grant"
 
 
+class Replayed(InvalidGrant):
+    """A code or refresh token came a second time: it is in two hands, and what came of it has been ended."""
+
+
 class InvalidToken(OAuthFault):
     """The access token is missing, unknown, expired or revoked. https://www.rfc-editor.org/rfc/rfc6750#section-3.1"""
 

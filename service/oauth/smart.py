@@ -4,9 +4,39 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from schemas.scopes import PERSONAL
+from service.oauth import dpop, jwks, keys
+from service.oauth.metadata import ASSERTION_METHOD, GRANT_TYPES, PUBLIC_METHODS, SECRET_METHODS
 from service.tenants import DEFAULT
+
+CAPABILITIES: Final = (
+    "launch-ehr",
+    "launch-standalone",
+    "authorize-post",
+    "client-public",
+    "client-confidential-symmetric",
+    "client-confidential-asymmetric",
+    "sso-openid-connect",
+    "context-banner",
+    "context-style",
+    "context-ehr-patient",
+    "context-ehr-encounter",
+    "context-standalone-patient",
+    "permission-offline",
+    "permission-online",
+    "permission-patient",
+    "permission-user",
+    "permission-v1",
+    "permission-v2",
+)
+"""What is promised. https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#capabilities"""
+SCOPES: Final = (
+    *PERSONAL,
+    *(f"{level}/*.{letters}" for level in ("patient", "user", "system") for letters in ("cruds", "rs")),
+)
+"""Some that work; any type may stand for `*`, any of the letters in their order behind the dot, and a search behind `?`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +80,39 @@ def endpoints(origin: str, tenant: str) -> dict[str, str]:
 
 
 def configuration(origin: str, tenant: str) -> dict[str, Any]:
-    """The body of .well-known/smart-configuration: what works here, and nothing else."""
+    """The body of every discovery document: SMART's, RFC 8414's and OpenID Connect's readers each pass over the rest.
+
+    What works here, and nothing else.
+    """
     addresses = endpoints(origin, tenant)
     return {
+        "issuer": issuer(origin, tenant),
+        "jwks_uri": addresses["jwks"],
+        "authorization_endpoint": addresses["authorize"],
+        "pushed_authorization_request_endpoint": addresses["par"],
         "token_endpoint": addresses["token"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "grant_types_supported": ["client_credentials"],
-        "scopes_supported": ["system/*.cruds", "system/*.rs"],
+        "token_endpoint_auth_methods_supported": [*SECRET_METHODS, ASSERTION_METHOD, *PUBLIC_METHODS],
+        "token_endpoint_auth_signing_alg_values_supported": list(jwks.ALGORITHMS),
+        "grant_types_supported": list(GRANT_TYPES),
+        "registration_endpoint": addresses["register"],
+        "introspection_endpoint": addresses["introspect"],
+        "introspection_endpoint_auth_methods_supported": [*SECRET_METHODS, ASSERTION_METHOD],
+        "introspection_endpoint_auth_signing_alg_values_supported": list(jwks.ALGORITHMS),
         "revocation_endpoint": addresses["revoke"],
+        "revocation_endpoint_auth_methods_supported": [*SECRET_METHODS, ASSERTION_METHOD, *PUBLIC_METHODS],
+        "revocation_endpoint_auth_signing_alg_values_supported": list(jwks.ALGORITHMS),
+        "management_endpoint": addresses["manage"],
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
         "code_challenge_methods_supported": ["S256"],
-        "capabilities": ["client-confidential-symmetric", "permission-v1", "permission-v2"],
+        "authorization_response_iss_parameter_supported": True,
+        "dpop_signing_alg_values_supported": list(dpop.ALGORITHMS),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [keys.ALGORITHM],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "fhirUser"],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "capabilities": list(CAPABILITIES),
     }

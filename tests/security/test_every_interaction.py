@@ -210,8 +210,13 @@ async def test_the_open_pages_are_these_and_no_others(elsewhere: Any) -> None:
               "/fhir/metadata", f"/t/{name}/fhir/metadata", f"/t/{name}/fhir/.well-known/smart-configuration"]  # fmt: skip
     routes = {getattr(route, "path", "/") for route in elsewhere.app.web.routes}
     known = {path.replace(f"/t/{name}", "/t/{tenant}") for path in opened} | {
-        "/", "/oauth/token", "/oauth/revoke", "/t/{tenant}/oauth/token", "/t/{tenant}/oauth/revoke",
-        "/fhir/.well-known/smart-configuration",
+        "/", "/.well-known/oauth-authorization-server/t/{tenant}",
+    } | {
+        f"{prefix}/oauth/{name}" for prefix in ("", "/t/{tenant}")
+        for name in ("token", "revoke", "introspect", "register", "par", "jwks")
+    } | {
+        f"{prefix}/.well-known/{name}" for prefix in ("", "/fhir", "/t/{tenant}", "/t/{tenant}/fhir")
+        for name in ("smart-configuration", "openid-configuration", "oauth-authorization-server")
     }  # fmt: skip
     assert routes - {""} <= known
     async with elsewhere.app.engine.database.connection(0) as connection:
