@@ -138,8 +138,8 @@ async def _acted(asked: Asked, request: Request, kind: Kind, act: Act, refused: 
         asked.engine.limits.check(kind, form.client_named(asked.request), asked.request.address, asked.now)
         return await with_keys(asked.engine, asked.tenant_id, asked.now, lambda connection: act(connection, asked))
     except OAuthFault as fault:
-        kind_of_refusal = "token-replayed" if isinstance(fault, Replayed) else refused
-        asked.audited(kind_of_refusal, form.client_named(asked.request), outcome=audit.MINOR_FAILURE, description=_told(fault))
+        event = "token-replayed" if isinstance(fault, Replayed) else refused
+        asked.audited(event, form.client_named(asked.request), outcome=audit.MINOR_FAILURE, description=_told(fault))
         status, told, more = fault()
         response = answer(told, status)
         response.headers.update(dict(more) | NO_STORE)
