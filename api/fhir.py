@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from api import metrics, negotiation, trace
+from api import cors, metrics, negotiation, trace
 from api.outcomes import refusal_body
 from service import capabilities, logs, query_string
 from service.call import Reply
@@ -44,6 +44,7 @@ _SINGLE: Final = (
 )
 _COMMON: Final[Headers] = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"private, no-cache")]
 _UNKNOWN: Final = Route("unknown")
+_PREFLIGHT: Final = Route("preflight")
 
 
 class FhirApi:
@@ -62,15 +63,20 @@ class FhirApi:
         try:
             if len(headers) < len(scope["headers"]):
                 headers = _joined(scope["headers"])
-            found = _route(scope["method"], path)
-            reply = await self._answer(scope, receive, headers, tenant, base, path, found, request_id)
-            status, content, out = reply.status, reply.content, _headers(reply)
+            if cors.is_preflight(scope["method"], headers):
+                found, status, content, out = _PREFLIGHT, 204, None, [(b"vary", b"origin")]
+            else:
+                found = _route(scope["method"], path)
+                reply = await self._answer(scope, receive, headers, tenant, base, path, found, request_id)
+                status, content, out = reply.status, reply.content, _headers(reply)
         except HearthError as refusal:
             status, content, out = refusal.status, refusal_body(refusal), refusal_headers(refusal)
         except Exception:
             logs.failure(request_id)
             failure = HearthError(DEFECT)
             status, content, out = 500, refusal_body(failure), []
+        if "origin" in headers and (shared := await cors.headers(self._engine, tenant, path, headers)):
+            out += shared + (cors.allowed(headers) if found is _PREFLIGHT else [])
         content = self._shaped(scope, content)
         await _send(send, scope, status, content, out, request_id, headers)
         seconds = time.perf_counter() - started
@@ -275,7 +281,7 @@ async def _send(
     body = content or b""
     if content is not None:
         out.append((b"content-type", negotiation.CONTENT_TYPE))
-        out.append((b"vary", b"accept, accept-encoding, authorization, prefer"))
+        out.append((b"vary", b"accept, accept-encoding, authorization, origin, prefer"))
         if len(body) >= _GZIP_FROM and negotiation.takes_gzip(headers.get("accept-encoding")):
             body = gzip.compress(body, compresslevel=3, mtime=0)
             out.append((b"content-encoding", b"gzip"))

@@ -23,6 +23,7 @@ from service.oauth import token as oauth_token
 from service.oauth.guard import Guarded, Remembered
 from service.oauth.keys import Keys
 from service.oauth.limits import Limits as RateLimits
+from service.oauth.origins import Origins
 from service.search.page import Pages
 from service.search.parse import Limits
 from service.settings import Settings
@@ -74,6 +75,7 @@ class Engine:
         self.spool = Spool(settings.audit_spool_dir, self._ship)
         self.keys = Keys(settings.secret())
         self.limits = RateLimits(settings)
+        self.origins = Origins(self.database)
         self._codec: Codec | None = None
         self._tenants: dict[str, int] = {}
         self._remembered = Remembered()
