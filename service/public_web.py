@@ -18,7 +18,9 @@ Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 SECONDS_MOST: Final = 5.0
 _NAT64: Final = ip_network("64:ff9b::/96")
-_SITE_LOCAL: Final = ip_network("fec0::/10")
+_UNICAST: Final = ip_network("2000::/3")
+# Python's own tables know these only since some later releases.
+_BESIDE: Final = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20")))
 
 
 class Unreachable(Exception):
@@ -45,7 +47,9 @@ def is_public(address: str) -> bool:
         inner = _inner(ip_address(address))
     except ValueError:
         return False
-    return inner.is_global and not inner.is_multicast and not (inner.version == 6 and inner in _SITE_LOCAL)
+    if not inner.is_global or inner.is_multicast or any(inner in network for network in _BESIDE):
+        return False
+    return inner.version == 4 or inner in _UNICAST
 
 
 def _inner(address: Address) -> Address:
