@@ -74,6 +74,15 @@ class Settings(BaseSettings):
     backend_token_seconds: int = Field(
         default=300, ge=60, le=3600, description="How long an access token of a client that speaks for itself is valid"
     )
+    session_idle_minutes: int = Field(
+        default=15, ge=1, le=24 * 60, description="After how many minutes without use a person has to sign in again"
+    )
+    session_hours: int = Field(
+        default=8, ge=1, le=24 * 7, description="After how many hours a person has to sign in again, used or not"
+    )
+    second_factor: Literal["optional", "practitioners", "everybody"] = Field(
+        default="practitioners", description="Who cannot sign in without a second factor"
+    )
     rate_token: int = Field(
         default=600, ge=0, description="Token requests a minute of one client at one address; 0 is no limit"
     )

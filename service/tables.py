@@ -15,6 +15,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    Interval,
     LargeBinary,
     MetaData,
     Numeric,
@@ -125,6 +126,25 @@ resource_range: Final = Table(
     Index("resource_range_lo", "tenant_id", "type_id", "param", "lo", "id"),
 )
 
+care_link: Final = Table(
+    "care_link",
+    metadata,
+    _time("since", nullable=False),
+    _time("until", nullable=False),
+    Column("txn", BigInteger, nullable=False, server_default=text("pg_current_xact_id()::text::bigint")),
+    Column("source_id", Uuid, nullable=False),
+    Column("actor", Uuid, nullable=False),
+    Column("subject", Uuid, nullable=False),
+    Column("tenant_id", Integer, nullable=False),
+    Column("source_type", SmallInteger, nullable=False),
+    Column("actor_type", SmallInteger, nullable=False),
+    Column("deny", Boolean, nullable=False),
+    Column("types", ARRAY(SmallInteger)),
+    Index("care_link_source", "tenant_id", "source_type", "source_id"),
+    Index("care_link_actor", "tenant_id", "actor", "subject"),
+    Index("care_link_subject", "tenant_id", "subject"),
+)
+
 content_dict: Final = Table(
     "content_dict",
     metadata,
@@ -208,8 +228,7 @@ account: Final = Table(
     _flag("totp_confirmed"),
     Column("totp_step", BigInteger, nullable=False, server_default=text("0")),
     Column("recovery_hashes", ARRAY(LargeBinary), nullable=False, server_default=text("'{}'")),
-    Column("failures", Integer, nullable=False, server_default=text("0")),
-    _time("locked_until"),
+    _time("password_until"),
     _texts("clearance"),
     _flag("break_glass"),
     _flag("is_admin"),
@@ -219,6 +238,7 @@ account: Final = Table(
     _time("created", nullable=False, server_default=text("now()")),
     PrimaryKeyConstraint("tenant_id", "account_id", name="account_pk"),
     UniqueConstraint("tenant_id", "login", name="account_login"),
+    UniqueConstraint("tenant_id", "fhir_user", name="account_fhir_user"),
     UniqueConstraint("tenant_id", "upstream_issuer", "upstream_subject", name="account_upstream"),
 )
 
@@ -232,9 +252,39 @@ account_session: Final = Table(
     _time("created", nullable=False),
     _time("used", nullable=False),
     _time("expires", nullable=False),
+    Column("idle", Interval, nullable=False),
     PrimaryKeyConstraint("tenant_id", "session_hash", name="account_session_pk"),
     Index("account_session_account", "tenant_id", "account_id"),
     Index("account_session_expires", "tenant_id", "expires"),
+)
+
+sign_in_failure: Final = Table(
+    "sign_in_failure",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("subject_hash", LargeBinary, nullable=False),
+    Column("failures", Integer, nullable=False),
+    _time("latest", nullable=False),
+    _time("locked_until"),
+    PrimaryKeyConstraint("tenant_id", "subject_hash", name="sign_in_failure_pk"),
+    Index("sign_in_failure_latest", "tenant_id", "latest"),
+)
+
+upstream_provider: Final = Table(
+    "upstream_provider",
+    metadata,
+    Column("tenant_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("sealed_secret", LargeBinary),
+    Column("scope", Text, nullable=False),
+    Column("link_claim", Text),
+    Column("link_to", Text, nullable=False, server_default=text("'login'")),
+    _flag("second_factor"),
+    _time("created", nullable=False, server_default=text("now()")),
+    PrimaryKeyConstraint("tenant_id", "name", name="upstream_provider_pk"),
 )
 
 oauth_request: Final = Table(

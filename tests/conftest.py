@@ -96,7 +96,12 @@ UNLIMITED: Final[dict[str, Any]] = {
 async def hearth(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hearth]:
     """The whole application of one worker, started; tests talk to it without a socket between."""
     settings = Settings(
-        data_dir=tmp_path_factory.mktemp("data"), database_url=database_url, base_url=ORIGIN, pool_max=12, **UNLIMITED
+        data_dir=tmp_path_factory.mktemp("data"),
+        database_url=database_url,
+        base_url=ORIGIN,
+        pool_max=12,
+        second_factor="optional",  # what asks for it is tested by itself
+        **UNLIMITED,
     )
     app = create_app(settings)
     await app.engine.start()

@@ -83,8 +83,7 @@ def _people() -> None:
         _flag("totp_confirmed"),
         sa.Column("totp_step", sa.BigInteger, nullable=False, server_default=sa.text("0")),
         sa.Column("recovery_hashes", sa.ARRAY(sa.LargeBinary), nullable=False, server_default=sa.text("'{}'")),
-        sa.Column("failures", sa.Integer, nullable=False, server_default=sa.text("0")),
-        _time("locked_until"),
+        _time("password_until"),
         _texts("clearance"),
         _flag("break_glass"),
         _flag("is_admin"),
@@ -94,6 +93,7 @@ def _people() -> None:
         _time("created", nullable=False, server_default=sa.text("now()")),
         sa.PrimaryKeyConstraint("tenant_id", "account_id", name="account_pk"),
         sa.UniqueConstraint("tenant_id", "login", name="account_login"),
+        sa.UniqueConstraint("tenant_id", "fhir_user", name="account_fhir_user"),
         sa.UniqueConstraint("tenant_id", "upstream_issuer", "upstream_subject", name="account_upstream"),
     )
     op.create_table(
@@ -105,10 +105,36 @@ def _people() -> None:
         _time("created", nullable=False),
         _time("used", nullable=False),
         _time("expires", nullable=False),
+        sa.Column("idle", sa.Interval, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "session_hash", name="account_session_pk"),
     )
     op.create_index("account_session_account", "account_session", ["tenant_id", "account_id"])
     op.create_index("account_session_expires", "account_session", ["tenant_id", "expires"])
+    op.create_table(
+        "sign_in_failure",
+        _tenant(),
+        sa.Column("subject_hash", sa.LargeBinary, nullable=False),
+        sa.Column("failures", sa.Integer, nullable=False),
+        _time("latest", nullable=False),
+        _time("locked_until"),
+        sa.PrimaryKeyConstraint("tenant_id", "subject_hash", name="sign_in_failure_pk"),
+    )
+    op.create_index("sign_in_failure_latest", "sign_in_failure", ["tenant_id", "latest"])
+    op.create_table(
+        "upstream_provider",
+        _tenant(),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("title", sa.Text, nullable=False),
+        sa.Column("issuer", sa.Text, nullable=False),
+        sa.Column("client_id", sa.Text, nullable=False),
+        sa.Column("sealed_secret", sa.LargeBinary),
+        sa.Column("scope", sa.Text, nullable=False),
+        sa.Column("link_claim", sa.Text),
+        sa.Column("link_to", sa.Text, nullable=False, server_default=sa.text("'login'")),
+        _flag("second_factor"),
+        _time("created", nullable=False, server_default=sa.text("now()")),
+        sa.PrimaryKeyConstraint("tenant_id", "name", name="upstream_provider_pk"),
+    )
 
 
 def _authorizations() -> None:
