@@ -36,7 +36,7 @@ PUBLISHED: Final = """
 select public_jwk from signing_key where tenant_id = $1 and (retired is null or retired > $2) order by created desc, kid"""
 LIST: Final = "select kid, algorithm, created, retired from signing_key where tenant_id = $1 order by created desc, kid"
 RETIRE: Final = "update signing_key set retired = $3 where tenant_id = $1 and kid <> $2 and retired is null"
-PURGE: Final = "delete from signing_key where tenant_id = $1 and retired < $2"
+PURGE: Final = "delete from signing_key where tenant_id = $1 and retired <= $2"
 STATEMENTS: Final = (ADD, NEWEST, PUBLISHED, LIST, RETIRE, PURGE)
 
 
