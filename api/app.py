@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from api import oauth, openapi, operations
+from api import authorize, oauth, openapi, operations
 from api.fhir import FhirApi, Receive, Scope, Send
 from api.trace import Traced
 from api.web import web_application
@@ -75,4 +75,5 @@ def create_app(settings: Settings) -> Any:
     web = web_application(settings.base_url)
     web.include_router(operations.router(engine))
     web.include_router(oauth.router(engine))
+    web.include_router(authorize.router(engine))
     return Hearth(engine, web)

@@ -4,11 +4,13 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from service.database import Connection
-from service.oauth import token
+from service.oauth import code, refresh, token
 from service.oauth.faults import InvalidRequest, UnsupportedGrantType
 from service.oauth.token import TokenAnswer, TokenRequest
 
 GRANTS: Final[dict[str, Callable[[Connection, TokenRequest], Awaitable[TokenAnswer]]]] = {
+    "authorization_code": code.redeem,
+    "refresh_token": refresh.renew,
     "client_credentials": token.client_credentials,
 }
 """By `grant_type`; each authenticates the client, checks its right and ends in a token. Raises OAuthFault."""

@@ -24,6 +24,8 @@ _PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
 class PageFault(Exception):
     """Refused on a page of ours: nobody may be sent to an address that is not known to be the client's."""
 
+    error = "invalid_request"
+
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
         self.message, self.status = message, status

@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 
 from service.oauth.smart import Place
 
-Kind = Literal["session", "visitor", "upstream"]
+Kind = Literal["session", "visitor", "upstream", "browser"]
 SESSION: Final = "session"
 """Holds the secret of a session (service.people.sessions)."""
 VISITOR: Final = "visitor"
 """Holds random characters that bind the form of a sign-in to a browser (`sessions.csrf`)."""
 UPSTREAM: Final = "upstream"
 """Holds what was begun at another provider (service.people.upstream)."""
+BROWSER: Final = "browser"
+"""Holds the browser's half of the handles of authorization requests (service.oauth.authorize)."""
 
 
 @dataclass(frozen=True, slots=True)

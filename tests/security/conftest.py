@@ -1,7 +1,9 @@
 """Two tenants with the same ids in them, and one example of every interaction, for tests that refuse."""
 
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib import util
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,3 +104,30 @@ async def second(hearth: Hearth, tmp_path_factory: pytest.TempPathFactory) -> As
     await app.engine.start()
     yield app
     await app.engine.stop()
+
+
+def _beside(name: str) -> Any:
+    """A module of this folder that is no test."""
+    spec = util.spec_from_file_location(f"security_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[spec.name] = module = util.module_from_spec(spec)  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+flows: Final = _beside("flows")
+people: Final = _beside("people")
+
+
+@pytest.fixture
+async def stage(house: Any) -> AsyncIterator[Any]:
+    """Apps and people of `house`, and a browser (flows.Stage)."""
+    async with house.client() as http:
+        yield flows.Stage(house, http)
+
+
+@pytest.fixture
+def office(house: Any, api: httpx.AsyncClient) -> Any:
+    """People with accounts in `house` (people.Office)."""
+    return people.Office(house, api)

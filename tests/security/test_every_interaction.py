@@ -213,7 +213,9 @@ async def test_the_open_pages_are_these_and_no_others(elsewhere: Any) -> None:
         "/", "/.well-known/oauth-authorization-server/t/{tenant}",
     } | {
         f"{prefix}/oauth/{name}" for prefix in ("", "/t/{tenant}")
-        for name in ("token", "revoke", "introspect", "register", "par", "jwks")
+        for name in ("token", "revoke", "introspect", "register", "par", "jwks", "authorize", "launch")
+    } | {
+        f"{prefix}/smart-style/{{version}}.json" for prefix in ("", "/t/{tenant}")
     } | {
         f"{prefix}/.well-known/{name}" for prefix in ("", "/fhir", "/t/{tenant}", "/t/{tenant}/fhir")
         for name in ("smart-configuration", "openid-configuration", "oauth-authorization-server")
