@@ -36,6 +36,8 @@ _GZIP_FROM: Final = 1024
 _PASSED_BY: Final = 1 << 26
 _SINGLE: Final = (
     b"authorization",
+    b"dpop",
+    b"x-purpose-of-use",
     b"content-type",
     b"if-match",
     b"if-none-match",
@@ -105,7 +107,7 @@ class FhirApi:
             return capabilities.reply(base, params)
         method: str = scope["method"]
         body, media_type = b"", ""
-        token = _token(headers)
+        scheme, token = _token(headers)
         if method in ("POST", "PUT", "PATCH", "DELETE"):
             body = await _body(receive, headers, self._limit if token else 0)
             is_search = found.interaction.startswith("search") or found.interaction == "everything"
@@ -124,7 +126,10 @@ class FhirApi:
                 query=query,
                 body=body,
                 media_type=media_type,
+                scheme=scheme,
                 token=token,
+                proof=headers.get("dpop"),
+                purpose=headers.get("x-purpose-of-use", ""),
                 conditions=negotiation.conditions(headers),
                 prefer=negotiation.prefer(headers.get("prefer")),
                 idempotency_key=_idempotency_key(headers),
@@ -196,9 +201,11 @@ def _searched(
     return params, query, body
 
 
-def _token(headers: dict[str, str]) -> str | None:
+def _token(headers: dict[str, str]) -> tuple[str, str | None]:
+    """(scheme in lower case, token) of the Authorization header, where it has a token of ours."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+    scheme = scheme.lower()
+    return (scheme, token.strip() or None) if scheme in ("bearer", "dpop") else ("", None)
 
 
 def _idempotency_key(headers: dict[str, str]) -> str | None:

@@ -8,17 +8,18 @@ from typing import Any, Final, cast
 from urllib.parse import urlencode
 
 from schemas import dates, json
+from service import grant as grants
 from service import housekeeping, idempotency, tenants
 from service.audit import AuditRecord
 from service.call import Call, Conditions, Prefer, Reply
 from service.content import Codec
 from service.database import Connection, Database
 from service.errors import BadRequest, HearthError, Unauthorized
-from service.grant import Grant, from_scope
+from service.grant import Grant
 from service.interactions.replies import record_of
 from service.interactions.routes import Route, require_held
 from service.interactions.table import INTERACTIONS, READING
-from service.oauth import secret
+from service.oauth import dpop, secret
 from service.oauth import token as oauth_token
 from service.oauth.guard import Guarded, Remembered
 from service.oauth.keys import Keys
@@ -47,7 +48,13 @@ class Request:
     query: str = ""
     body: bytes = b""
     media_type: str = ""
+    scheme: str = ""
+    """How the token was sent, in lower case: bearer or dpop."""
     token: str | None = None
+    proof: str | None = None
+    """The DPoP header."""
+    purpose: str = ""
+    """The X-Purpose-Of-Use header."""
     conditions: Conditions = field(default_factory=Conditions)
     prefer: Prefer = field(default_factory=Prefer)
     idempotency_key: str | None = None
@@ -153,14 +160,19 @@ class Engine:
         if request.token is None:
             raise Unauthorized(headers=[("WWW-Authenticate", 'Bearer realm="hearth"')])
         digest = secret.digest(request.token)
-        known = self._remembered.get(tenant_id, digest) if request.route.interaction in READING else None
-        if known is not None:
-            return from_scope(known.client_id, known.scope), Guarded(connection, tenant_id, digest, now)
-        access = await oauth_token.find(connection, tenant_id, digest, now)
+        reading = request.route.interaction in READING
+        known = self._remembered.get(tenant_id, digest) if reading else None
+        access = known or await oauth_token.find(connection, tenant_id, digest, now)
         if access is None:
             raise oauth_token.refused()
+        if access.jkt is not None or request.scheme == "dpop":
+            await dpop.require(
+                connection, tenant_id, access.jkt, scheme=request.scheme, proof=request.proof, token=request.token,
+                method=request.method, url=request.self_url, now=now,
+            )  # fmt: skip
         self._remembered.keep(tenant_id, digest, access)
-        return from_scope(access.client_id, access.scope), connection
+        reader = connection if known is None else Guarded(connection, tenant_id, digest, now)
+        return grants.of(access, tenant_id), reader
 
     async def _load(self, connection: Connection) -> Codec:
         self._codec = Codec({row["id"]: row["dict"] for row in await connection.fetch(_DICTIONARIES)})

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -12,7 +12,7 @@ import asyncpg
 
 from schemas import dates, ids, json
 from schemas.registry import REGISTRY
-from service import statements
+from service import labels, links, statements
 from service.audit import AuditRecord
 from service.content import Codec, written
 from service.database import Connection
@@ -22,7 +22,7 @@ from service.index import audit as audit_index
 from service.index import rows
 from service.search.binder import Binder
 from service.search.page import Pages
-from service.search.visible import visible
+from service.search.visible import predicate
 
 JsonObject = dict[str, Any]
 _BLANK: Final = rows.IndexRow()
@@ -118,6 +118,7 @@ class Store:
         self.codec = codec
         self.pages = pages
         self._nested = False
+        self._taken: set[tuple[str, str]] = set()
 
     @property
     def in_transaction(self) -> bool:
@@ -138,8 +139,8 @@ class Store:
         parsed: JsonObject = json.parse(self.json(stored))
         return parsed
 
-    def _visible(self, letter: str, type_name: str, binder: Binder, alias: str = "r") -> str:
-        return visible(self.grant, letter, type_name, self.tenant_id, alias, binder)
+    def _visible(self, letter: str, type_name: str, binder: Binder, alias: str = "r", *, written: bool = False) -> str:
+        return predicate(self.grant, letter, type_name, self.tenant_id, alias, binder.values, written=written)
 
     async def read(self, type_name: str, resource_id: str, letter: str = "r") -> Stored | None:
         """The current version, None when there is none that this Grant may see."""
@@ -149,10 +150,15 @@ class Store:
         return None if found is None else Stored(type_name, binder.values[1], *found)
 
     async def require_free(self, type_name: str, resource_id: str) -> None:
-        """Refuse when a resource of this id exists beyond what the Grant may update: it cannot be created again."""
-        if self.grant.constraints("u", type_name) != ():
+        """Refuse when a resource of this id exists beyond what the Grant may update: it cannot be created again.
+
+        Where only labels hide anything nothing is asked before an insert has failed: most ids are new.
+        """
+        if self.in_transaction or self.grant.limits("u", type_name) != () or (type_name, resource_id) in self._taken:
             sql = statements.read(type_name)
-            if await self.connection.fetchrow(sql, self.tenant_id, self.key(type_name, resource_id)) is not None:
+            found = await self.connection.fetchrow(sql, self.tenant_id, self.key(type_name, resource_id))
+            # One that may be updated now was created a moment ago: the insert will tell.
+            if found is not None and await self.read(type_name, resource_id, "u") is None:
                 raise await self.denial(type_name, resource_id, "u")
 
     async def denial(self, type_name: str, resource_id: str, letter: str) -> NotFound | Forbidden:
@@ -242,23 +248,40 @@ class Store:
         created = [change for change in changes if change.before is None]
         changed = [change for change in changes if change.before is not None]
         checked = [change for change in changes if self._is_constrained(change)]
+        admitting = [change for change in changes if change.type in links.TYPES]
         one = len(changed) + bool(created) <= 1 and len(created) + len(audits) <= _CHUNK
-        if one and not checked:
+        if one and not checked and not admitting:
             await self._write(created, changed, audits)
             return
         # Within another transaction a savepoint: who was too late plans anew, and nothing of the first plan may stay.
         async with self.connection.transaction() if self._nested and changed else self.transaction():
             await self._write(created, changed, audits)
+            for change in admitting:
+                await self._admit(change)
             for change in checked:
                 await self._check(change)
 
     def _is_constrained(self, change: Change) -> bool:
-        bound = change.resource is not None and not change.by_service
-        return bound and self.grant.constraints(change.letter, change.type) != ()
+        if change.resource is None or change.by_service:
+            return False
+        if self.grant.limits(change.letter, change.type) != ():
+            return True
+        return any(label in self.grant.hidden for label in labels.carried(change.resource))
+
+    async def _admit(self, change: Change) -> None:
+        """Keep the links of what was written: who is admitted to whose record by it."""
+
+        def keyed(written: str) -> tuple[str, uuid.UUID] | None:
+            found = rows.resident(self.tenant_id, self.base, written) if written else None
+            return None if found is None else (found[0], found[2])
+
+        kept = frozenset() if change.resource is None else links.links(change.resource, change.key, keyed)
+        number = REGISTRY.types[change.type].id
+        await self.connection.execute(links.KEEP, self.tenant_id, number, change.key, *links.columns(kept))
 
     async def _check(self, change: Change) -> None:
         binder = Binder([self.tenant_id, change.key])
-        sql = statements.read(change.type, self._visible(change.letter, change.type, binder))
+        sql = statements.read(change.type, self._visible(change.letter, change.type, binder, written=True))
         if await self.connection.fetchrow(sql, *binder.values) is None:
             raise Forbidden(
                 f"The access token's scope does not cover a {change.type} with this content",
@@ -288,7 +311,9 @@ class Store:
             try:
                 await self.connection.execute(statements.insert(len(part), side), *values)
             except asyncpg.UniqueViolationError as fault:
-                raise _taken(created, fault) from fault
+                taken = _taken(created, fault)
+                self._taken |= {taken.about} if taken.about else set()
+                raise taken from fault
 
     def _row(self, change: Change) -> tuple[tuple[Any, ...], rows.IndexRow]:
         assert change.content is not None
@@ -300,11 +325,18 @@ class Store:
         target = rows.Target(self.tenant_id, self.base, change.type, change.key)
         return head, rows.build(change.resource, target)
 
+    def _tombstone(self, before: Stored) -> rows.IndexRow:
+        """Of a deletion nothing can be found; what hid the resource hides its history."""
+        if b'"security"' not in (content := self.json(before)):
+            return _BLANK
+        hiding = labels.carried(json.parse(content))
+        return replace(_BLANK, flt=[labels.token(self.tenant_id, label) for label in hiding])
+
     async def _change(self, change: Change, audit: AuditRecord | None) -> None:
         before = change.before
         assert before is not None
         if change.resource is None:
-            enc, packed, row = 0, None, _BLANK
+            enc, packed, row = 0, None, self._tombstone(before)
         else:
             head, row = self._row(change)
             enc, packed = head[6], head[7]

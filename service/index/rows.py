@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from schemas import dates, ids, references, tokens
 from schemas.registry import REGISTRY, SearchParam, SearchPath, Step
+from service import labels
 from service.index import layout, values
 from service.index.codes import coded
 from service.index.paths import follow, reacher
@@ -78,6 +79,7 @@ def build(resource: JsonObject, target: Target) -> IndexRow:
     for param_id, bit, text in _absent(target.type):
         if not row.present & bit:
             row.flt.append(tokens.token(target.tenant_id, REGISTRY.types[target.type].id, param_id, text))
+    row.flt += [labels.token(target.tenant_id, code) for code in labels.carried(resource)]
     return row
 
 
@@ -149,7 +151,7 @@ def _token(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
 
 
 @lru_cache(maxsize=4096)
-def _resident(tenant_id: int, base: str, written: str) -> tuple[str, int, uuid.UUID] | None:
+def resident(tenant_id: int, base: str, written: str) -> tuple[str, int, uuid.UUID] | None:
     """(type, its number, key) of a reference to a resource here, None for any other. A resource names its patient often."""
     literal = references.literal(written)
     if literal is None or literal.base not in (None, base) or literal.type not in REGISTRY.types:
@@ -191,11 +193,11 @@ def _reference(type_name: str, param: SearchParam, path: SearchPath) -> Collect:
                 row.words = f"{row.words or ''}{WORD_START}{param.id}{WORD_CODE}{value}"
                 continue
             written = value.get("reference", "")
-            resident = _resident(target.tenant_id, target.base, written) if written else None
-            if resident is None:
+            here = resident(target.tenant_id, target.base, written) if written else None
+            if here is None:
                 outside(row, value, written, target)
                 continue
-            to_type, to, key = resident
+            to_type, to, key = here
             if only and to_type not in only:
                 continue
             row.present |= bit

@@ -40,7 +40,7 @@ async def plan(call: Call, store: Store) -> Plan:
     # Its tests and its reply tell what the resource holds, so who patches must be allowed to read.
     call.grant.require("r", call.type)
     before = await existing(store, call.type, call.id, "u")
-    if call.grant.constraints("r", call.type) not in ((), call.grant.constraints("u", call.type)):
+    if call.grant.limits("r", call.type) not in ((), call.grant.limits("u", call.type)):
         await existing(store, call.type, call.id)
     check_version(call, before)
     resource = _patched(call, store.resource(before))

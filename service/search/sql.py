@@ -54,7 +54,7 @@ class Statement(NamedTuple):
 
 
 class Cache:
-    """Statements by shape and Grant, at most `size` of them."""
+    """Statements by shape and kind of Grant, at most `size` of them: callers who differ in who they are share them."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -64,13 +64,14 @@ class Cache:
         self, make: Callable[[Any, Frame], str], shape: Any, values: int, grant: Grant, tenant_id: int
     ) -> Statement:
         """The statement of `shape`, which numbers `values` values itself."""
-        rules = grant.key or grant.rules
-        key = (make, shape, rules, tenant_id if any(rule.constraint for rule in grant.rules) else 0)
+        key = (make, shape, grant.shape, tenant_id if grant.shape.is_constrained else 0)
         found = self._made.get(key)
         if found is None:
             if len(self._made) >= self._size:
                 self._made.clear()
             found = self._made[key] = compiled(make, shape, values, grant, tenant_id)
+        if found.constants:
+            return found._replace(constants=tuple(grant.values(found.constants, tenant_id)))
         return found
 
 
@@ -78,7 +79,7 @@ STATEMENTS: Final = Cache(4096)
 
 
 def compiled(make: Callable[[Any, Frame], str], shape: Any, values: int, grant: Grant, tenant_id: int) -> Statement:
-    """`make(shape)` under the Grant, its slots renumbered without gaps."""
+    """`make(shape)` under the Grant, its slots renumbered without gaps; among its constants are the caller's Owns."""
     binder = Binder([None] * values)
     binder.values[0] = tenant_id
     frame = Frame(lambda letter, type_name, alias: visible(grant, letter, type_name, tenant_id, alias, binder))

@@ -1,42 +1,127 @@
-"""A Grant as SQL on the columns of a row: what its constraint searches find, compiled as any search is.
+"""A Grant as SQL on the columns of a row: circles, what its constraint searches find, and the labels that hide.
 
-Within a constraint the rows it looks up are not hidden again: the rule speaks of the data, not of its reader.
+Within a constraint the rows it looks up are those of the rule's circles, without hidden ones: a rule whose words the app
+chooses tells nothing of what the person could not find. Scopes do not limit them: the rule speaks of the data.
 """
 
+from functools import lru_cache
+from typing import Any
+
 from schemas import dates
-from service.grant import Grant
+from service import circle
+from service.circle import Asked, Bind, Own
+from service.grant import Grant, Limit, Shape
 from service.search.binder import Binder
 from service.search.criterion import criterion
 from service.search.reader import Expansion, Reader
 from service.search.text import Malformed
 from service.search.where import Frame
 
-_OPEN = Frame(lambda letter, type_name, alias: "true")
-
 
 def visible(grant: Grant, letter: str, type_name: str, tenant_id: int, alias: str, binder: Binder) -> str:
     """The condition under which `grant` allows `letter` (of cruds) on the row `alias` of that type.
 
-    `true` for every row, `false` for none; $1 of the statement is the tenant.
+    `true` for every row, `false` for none; $1 of the statement is the tenant. For a value of the caller's an Own is bound.
     """
-    found = grant.constraints(letter, type_name)
-    if found is None:
+    return _written(grant.shape, Asked(type_name, alias, letter, False), tenant_id, binder)
+
+
+def predicate(
+    grant: Grant, letter: str, type_name: str, tenant_id: int, alias: str, values: list[Any], *, written: bool = False
+) -> str:
+    """As `visible`, remembered, with the caller's values added to `values`, and of a row that this transaction wrote."""
+    own = tenant_id if grant.shape.is_constrained else 0
+    sql, symbols = _remembered(grant.shape, Asked(type_name, alias, letter, written), own, len(values))
+    values += grant.values(symbols, tenant_id) if symbols else ()
+    return sql
+
+
+@lru_cache(maxsize=16384)
+def _remembered(shape: Shape, asked: Asked, tenant_id: int, first: int) -> tuple[str, tuple[Any, ...]]:
+    binder = Binder([None] * first)
+    sql = _written(shape, asked, tenant_id, binder)
+    return sql, tuple(binder.values[first:])
+
+
+def _written(shape: Shape, asked: Asked, tenant_id: int, binder: Binder) -> str:
+    limits = shape.limits(asked.letter, asked.type)
+    if limits is None:
         return "false"
-    if not found:
+    parts = [_any(limits, shape, asked, tenant_id, binder)] if limits else []
+    if parts == ["false"]:
+        return "false"
+    parts = [part for part in parts if part != "true"] + _unhidden(shape, asked, _bind(binder))
+    return " and ".join(parts) or "true"
+
+
+def _any(limits: tuple[Limit, ...], shape: Shape, asked: Asked, tenant_id: int, binder: Binder) -> str:
+    made = [_all(limit, shape, asked, tenant_id, binder) for limit in limits]
+    if "true" in made:
         return "true"
-    made = [_all(constraint, type_name, tenant_id, alias, binder) for constraint in found]
-    return f"({' or '.join(made)})"
+    found = [each for each in made if each != "false"]
+    return f"({' or '.join(found)})" if found else "false"
 
 
-def _all(constraint: tuple[tuple[str, str], ...], type_name: str, tenant_id: int, alias: str, binder: Binder) -> str:
+def _all(limit: Limit, shape: Shape, asked: Asked, tenant_id: int, binder: Binder) -> str:
+    constraint, circles = limit
+    mark = len(binder.values)
+    within = circle.condition(circles, asked, _bind(binder))
+    searched = _found(constraint, circles, shape, asked, tenant_id, binder) if constraint else "true"
+    if "false" in (within, searched):
+        del binder.values[mark:]
+        return "false"
+    return " and ".join(part for part in (within, searched) if part != "true") or "true"
+
+
+def _found(
+    constraint: tuple[tuple[str, str], ...],
+    circles: tuple[str, ...],
+    shape: Shape,
+    asked: Asked,
+    tenant_id: int,
+    binder: Binder,
+) -> str:
+    """What the constraint's search finds; nothing, where it cannot be understood or needs more than one statement."""
     mark = len(binder.values)
     reader = Reader(tenant_id, "", dates.clock(), binder)
     try:
-        tests = [criterion(reader, type_name, name, value) for name, value in constraint]
+        tests = [criterion(reader, asked.type, name, value) for name, value in constraint]
     except Malformed:
-        tests = []
-    # A rule that cannot be understood, or needs more than one statement, allows nothing.
-    if not tests or any(isinstance(value, Expansion) for value in binder.values[mark:]):
-        del binder.values[mark:]
         return "false"
-    return f"({' and '.join(f'({_OPEN.condition(test, type_name, alias)})' for test in tests)})"
+    if any(isinstance(value, Expansion) for value in binder.values[mark:]):
+        return "false"
+
+    def inner(letter: str, type_name: str, alias: str) -> str:
+        of = Asked(type_name, alias, "r", False)
+        bind = _bind(binder)
+        parts = [circle.condition(circles, of, bind), *_unhidden(shape, of, bind)]
+        return "false" if "false" in parts else " and ".join(part for part in parts if part != "true") or "true"
+
+    frame = Frame(inner)
+    return f"({' and '.join(f'({frame.condition(test, asked.type, asked.alias)})' for test in tests)})"
+
+
+def _unhidden(shape: Shape, asked: Asked, bind: Bind) -> list[str]:
+    """That no label hides the row."""
+    alias = asked.alias
+    if not shape.hidden:
+        return []
+    hidden = f"not {alias}.flt && {bind(Own('hidden'))}::bigint[]"
+    if shape.own_hidden is None or asked.type in circle.SHARED:
+        return [hidden]
+    always = f"not {alias}.flt && {bind(Own('hidden-own'))}::bigint[]"
+    if not circle.has_column(asked.type):
+        return [always]
+    # To perform something in another Patient's record does not make it one's own.
+    return [always, f"({alias}.patient is null or {alias}.patient = {bind(Own('patient'))} or {hidden})"]
+
+
+def _bind(binder: Binder) -> Bind:
+    """Binds each value of the caller's once."""
+
+    def bound(own: Own) -> str:
+        if own in binder.values:
+            return f"${binder.values.index(own) + 1}"
+        return binder.bind(own)
+
+    return bound

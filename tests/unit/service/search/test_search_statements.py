@@ -169,7 +169,7 @@ def test_a_rule_that_cannot_be_understood_allows_nothing(constraint: tuple[tuple
     binder = Binder([7])
     grant = Grant("c", (Rule("Observation", frozenset("s"), constraint),))
 
-    assert visible(grant, "s", "Observation", 7, "r", binder) == "(false)"
+    assert visible(grant, "s", "Observation", 7, "r", binder) == "false"
     assert binder.values == [7]
 
 
