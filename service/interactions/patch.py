@@ -16,11 +16,21 @@ from service.interactions.read import existing
 from service.interactions.update import check_version, require_changeable
 from service.store import Store
 
+
+def _plain(resource: dict[str, Any], patch: Any) -> dict[str, Any]:
+    """A patch sent as plain JSON, as fhirpy does: the form that its shape says, for no body has the shape of two."""
+    if isinstance(patch, list):
+        return json_patch(resource, patch)
+    if isinstance(patch, dict) and patch.get("resourceType") != "Parameters":
+        return merge_patch(resource, patch)
+    return fhirpath_patch(resource, patch)
+
+
 FORMS: Final[dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]]] = {
     "application/json-patch+json": json_patch,
     "application/merge-patch+json": merge_patch,
     "application/fhir+json": fhirpath_patch,
-    "application/json": fhirpath_patch,
+    "application/json": _plain,
 }
 """What the body's media type makes of it; FHIR JSON is a Parameters resource with FHIRPath Patch operations."""
 

@@ -20,8 +20,9 @@ from service.search.query import Link, Query, Sort, Test, Typed
 from service.search.reader import Expansion, Reader
 from service.search.text import Malformed
 
-TOLERATED: Final = ("_format", "_pretty", "_")
-"""Parameters that mean nothing to a search: they are about the form of the answer, or keep caches out."""
+TOLERATED: Final = ("_format", "_pretty", "_", "_totalMethod")
+"""Parameters that mean nothing to a search: they are about the form of the answer, keep caches out, or are
+what one client says of how to count."""
 UNOFFERED: Final = {
     "_filter": "_filter is not offered; combine parameters, chains and _has instead",
     "_text": "_text is not offered; search the parameters of the type",

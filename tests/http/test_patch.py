@@ -133,6 +133,13 @@ async def test_applies_each_form(api: httpx.AsyncClient, form: str) -> None:
     assert (await api.get("Patient/p")).content == answer.content
 
 
+@pytest.mark.parametrize("form", ADD_FAMILY)
+async def test_knows_each_form_by_its_shape_when_sent_as_plain_json(api: httpx.AsyncClient, form: str) -> None:
+    answer = await patched(api, ADD_FAMILY[form][1], "application/json")
+    assert answer.status_code == 200
+    assert answer.json()["name"] == [{"family": "Ilves"}]
+
+
 async def test_leaves_every_other_byte_as_it_was(api: httpx.AsyncClient) -> None:
     start = b'{"resourceType":"Observation","id":"o"'
     rest = b'"status":"final","code":{"text":"\xc3\xa9"},"valueQuantity":{"unit":"kg","value":1.50E2}}'
