@@ -20,6 +20,7 @@ from schemas.registry import REGISTRY
 CLIENT_SYSTEM: Final = "https://hearth.health/fhir/NamingSystem/client-id"
 EVENT_SYSTEM: Final = "https://hearth.health/fhir/CodeSystem/audit-event"
 SERVICE_SYSTEM: Final = "https://hearth.health/fhir/NamingSystem/service"
+REASON_SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 
 SUCCESS: Final = 0
 MINOR_FAILURE: Final = 4
@@ -104,6 +105,8 @@ class AuditRecord:
     request_id: str
     shape: str
     """Which kinds of entity it has, one letter each: o object, t a type alone, q query, p patient, r request."""
+    user: str | None = None
+    """The person (`Practitioner/1`) who used the client."""
     also: tuple[tuple[str, str], ...] = ()
     """Resources that the service wrote because of it, such as the scores of an answer."""
 
@@ -124,10 +127,14 @@ def event(
     patient: str | None,
     also: Sequence[tuple[str, str, int]] = (),
     description: str = "",
+    user: str | None = None,
+    purpose: str | None = None,
 ) -> AuditRecord:
     """The record of one interaction, or of another event, on `type`/`id`.
 
     `patient` is the logical id of the Patient that it concerns.
+
+    `user` is the person who used the client, as `Practitioner/1`; `purpose` why, as a code of v3-ActReason.
 
     `also` are the resources (type, id, version) that the service wrote because of it.
 
@@ -139,8 +146,8 @@ def event(
     moment = instant(recorded)
     text = (
         f'{{"resourceType":"AuditEvent","id":"{key}","meta":{{"versionId":"1","lastUpdated":"{moment}"}},'
-        f'{_what(interaction)},"recorded":"{moment}","outcome":"{outcome}"{_described(description)},'
-        f"{_who(client_id, address)},{_SOURCE}"
+        f'{_what(interaction)},"recorded":"{moment}","outcome":"{outcome}"{_described(description)}'
+        f"{_for(purpose)},{_who(client_id, user, address)},{_SOURCE}"
         f"{_entities(type, id, version, query, patient, request_id, also)}}}"
     )
     return AuditRecord(
@@ -157,6 +164,7 @@ def event(
         text.encode(),
         request_id,
         _shape(type, id, query, patient, request_id, bool(also)),
+        user,
         tuple((name, each) for name, each, _ in also),
     )
 
@@ -228,6 +236,10 @@ def _described(description: str) -> str:
     return f',"outcomeDesc":{_quoted(description)}' if description else ""
 
 
+def _for(purpose: str | None) -> str:
+    return f',"purposeOfEvent":[{{"coding":[{{"system":"{REASON_SYSTEM}","code":"{purpose}"}}]}}]' if purpose else ""
+
+
 @lru_cache(maxsize=64)
 def _what(interaction: str) -> str:
     system, code = "http://terminology.hl7.org/CodeSystem/audit-event-type", "rest"
@@ -241,8 +253,11 @@ def _what(interaction: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _who(client_id: str, address: str | None) -> str:
+def _who(client_id: str, user: str | None, address: str | None) -> str:
+    """The person, where there is one, and the program that asked for them."""
     # Network type 2 is an IP address.
     network = "" if not address else f',"network":{{"address":{_quoted(address)},"type":"2"}}'
     identifier = f'{{"system":"{CLIENT_SYSTEM}","value":{_quoted(client_id)}}}'
-    return f'"agent":[{{"who":{{"type":"Device","identifier":{identifier}}},"requestor":true{network}}}]'
+    person = "" if user is None else f'{{"who":{{"reference":{_quoted(user)}}},"requestor":true}},'
+    requestor = "true" if user is None else "false"
+    return f'"agent":[{person}{{"who":{{"type":"Device","identifier":{identifier}}},"requestor":{requestor}{network}}}]'

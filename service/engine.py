@@ -8,15 +8,15 @@ from typing import Any, Final, cast
 from urllib.parse import urlencode
 
 from schemas import dates, json
+from service import break_the_glass, housekeeping, idempotency, tenants
 from service import grant as grants
-from service import housekeeping, idempotency, tenants
 from service.audit import AuditRecord
 from service.call import Call, Conditions, Prefer, Reply
 from service.content import Codec
 from service.database import Connection, Database
 from service.errors import BadRequest, HearthError, Unauthorized
 from service.grant import Grant
-from service.interactions.replies import record_of
+from service.interactions.replies import concerned, record_of
 from service.interactions.routes import Route, require_held
 from service.interactions.table import INTERACTIONS, READING
 from service.oauth import dpop, secret
@@ -25,6 +25,7 @@ from service.oauth.guard import Guarded, Remembered
 from service.oauth.keys import Keys
 from service.oauth.limits import Limits as RateLimits
 from service.oauth.origins import Origins
+from service.oauth.token import Access
 from service.search.page import Pages
 from service.search.parse import Limits
 from service.settings import Settings
@@ -120,20 +121,28 @@ class Engine:
         call: Call | None = None
         try:
             async with self.database.connection(tenant_id) as connection:
-                grant, reader = await self._admitted(connection, tenant_id, request, now)
-                call = _call(request, tenant_id, grant, now)
+                access, reader = await self._admitted(connection, tenant_id, request, now)
+                call = _call(request, tenant_id, grants.of(access, tenant_id), now)
                 codec = self._codec or await self._load(connection)
-                # A guarded connection has what reading interactions use of one.
-                store = Store(cast("Connection", reader), tenant_id, request.base, grant, codec, self.pages)
                 try:
                     require_held(request.route)
+                    if break_the_glass.is_asked(request.purpose):
+                        call = replace(
+                            call, grant=break_the_glass.opened(access, tenant_id, call.interaction in READING)
+                        )
                     if request.body:
                         call = replace(call, body=_parsed(request.body))
+                    # A guarded connection has what reading interactions use of one.
+                    store = Store(cast("Connection", reader), tenant_id, request.base, call.grant, codec, self.pages)
                     reply = await _perform(call, store, request)
                 except HearthError:
                     await _prove(reader)
                     raise
                 await _prove(reader)
+                if break_the_glass.is_due(call, reply):
+                    notifier = break_the_glass.NOTIFIER
+                    own = Store(connection, tenant_id, request.base, notifier, codec, self.pages)
+                    await break_the_glass.notify(call, own, concerned(call, reply))
         except HearthError as refusal:
             if call is not None:
                 self.spool.append(record_of(call, Reply(refusal.status), request.query))
@@ -155,8 +164,8 @@ class Engine:
 
     async def _admitted(
         self, connection: Connection, tenant_id: int, request: Request, now: datetime
-    ) -> tuple[Grant, "Connection | Guarded"]:
-        """What the request's token allows, and what its statements run on. Raises Unauthorized."""
+    ) -> tuple[Access, "Connection | Guarded"]:
+        """What the request's token stands for, and what its statements run on. Raises Unauthorized."""
         if request.token is None:
             raise Unauthorized(headers=[("WWW-Authenticate", 'Bearer realm="hearth"')])
         digest = secret.digest(request.token)
@@ -172,7 +181,7 @@ class Engine:
             )  # fmt: skip
         self._remembered.keep(tenant_id, digest, access)
         reader = connection if known is None else Guarded(connection, tenant_id, digest, now)
-        return grants.of(access, tenant_id), reader
+        return access, reader
 
     async def _load(self, connection: Connection) -> Codec:
         self._codec = Codec({row["id"]: row["dict"] for row in await connection.fetch(_DICTIONARIES)})

@@ -87,7 +87,7 @@ async def once(call: Call, store: Store, key: str, body: bytes, act: Act) -> Rep
     """The reply of `act`, or the one it gave when the same client sent the same request under `key` before."""
     if call.interaction not in _WRITES:
         return await act(call, store)
-    slot = Slot(call.tenant_id, call.grant.client_id, checked(key))
+    slot = Slot(call.tenant_id, call.grant.caller, checked(key))
     mark = fingerprint(call, body)
     if isinstance(call.body, dict) and call.interaction == "transaction" and call.body.get("type") == "batch":
         return await _batch_once(call, store, slot, mark, act)

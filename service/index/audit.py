@@ -22,6 +22,10 @@ def build(record: AuditRecord) -> rows.IndexRow:
     )
     row = replace(same, sel=[], ref=[], refk=[], flt=list(same.flt))
     row.d0, row.d1, row.patient = record.recorded, record.recorded + _PRECISION, record.patient
+    if record.user is not None:
+        kind, _, user_id = record.user.partition("/")
+        for code in ("agent", "patient") if kind == "Patient" else ("agent",):
+            _refer(row, code, record.tenant_id, kind, user_id)
     if record.entity is not None and record.entity[0] in REGISTRY.types:
         _refer(row, "entity", record.tenant_id, *record.entity)
         if record.entity[0] == "Patient":

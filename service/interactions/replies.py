@@ -46,24 +46,30 @@ _AUDITED_AS: Final = {
 
 def record_of(call: Call, reply: Reply, query: str) -> audit.AuditRecord:
     """The AuditEvent of an interaction that wrote nothing, refused ones included."""
-    type_name, resource_id = reply.type or call.type, reply.id or call.id
-    patient = reply.patient or patient_asked(call.params, call.compartment, call.base)
-    if type_name == "Patient" and resource_id is not None and ids.is_legal(resource_id):
-        patient = resource_id
     return audit.event(
         _AUDITED_AS.get(call.interaction, call.interaction),
         tenant_id=call.tenant_id,
         client_id=call.grant.client_id,
+        user=call.grant.user,
+        purpose=call.grant.purpose,
         address=call.address,
         recorded=call.now,
         outcome=audit.outcome_of(reply.status),
-        type=type_name,
-        id=resource_id,
+        type=reply.type or call.type,
+        id=reply.id or call.id,
         version=reply.version,
         query=query or None,
         request_id=call.request_id,
-        patient=patient,
+        patient=concerned(call, reply),
     )
+
+
+def concerned(call: Call, reply: Reply) -> str | None:
+    """The one Patient whose data the interaction is about, as far as its address and its reply say it."""
+    resource_id = reply.id or call.id
+    if (reply.type or call.type) == "Patient" and resource_id is not None and ids.is_legal(resource_id):
+        return resource_id
+    return reply.patient or patient_asked(call.params, call.compartment, call.base)
 
 
 def found(call: Call, store: Store, stored: Stored, status: int = 200) -> Reply:

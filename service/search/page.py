@@ -46,7 +46,7 @@ class Pages:
 
     def _mac(self, packed: bytes, binding: str, call: Call) -> bytes:
         grant = call.grant
-        caller = msgspec.msgpack.encode([call.tenant_id, grant.client_id, grant.key or repr(grant.rules), binding])
+        caller = msgspec.msgpack.encode([call.tenant_id, grant.caller, grant.key or repr(grant.rules), binding])
         return hmac.digest(self._key, len(caller).to_bytes(4) + caller + packed, "sha256")[:_MAC]
 
 

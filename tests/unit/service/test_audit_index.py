@@ -33,12 +33,13 @@ def known(row: rows.IndexRow) -> dict[str, Any]:
 @pytest.mark.parametrize("subject", SUBJECTS)
 @pytest.mark.parametrize("also", [(), (("Observation", "o1", 1), ("Task", "t2", 3))])
 def test_is_built_as_any_resource_s_row(subject: Any, also: Any) -> None:
-    for query, patient, request_id in product((None, "status=ready"), (None, PATIENT), ("", "req-1")):
+    users = (None, "Practitioner/p1", f"Patient/{PATIENT}")
+    for query, patient, request_id, user in product((None, "status=ready"), (None, PATIENT), ("", "req-1"), users):
         record = audit.event(
             "read", tenant_id=7, client_id="app", address="127.0.0.1", recorded=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
             outcome=0, type=subject[0], id=subject[1], version=2, query=query, request_id=request_id, patient=patient,
-            also=also,
+            also=also, user=user, purpose="BTG" if user else None,
         )  # fmt: skip
         target = rows.Target(7, "http://h/fhir", "AuditEvent", record.id)
         expected, built = known(rows.build(json.decode(record.content), target)), known(audit_index.build(record))
-        assert built == expected, (subject, query, patient, request_id)
+        assert built == expected, (subject, query, patient, request_id, user)
