@@ -7,7 +7,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 WORKERS ?= 2
 
-.PHONY: run test test-all check bench lock openapi clean
+.PHONY: run test test-all check bench clients lock openapi clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/hearth serve --demo
@@ -33,6 +33,10 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/main.py $(BENCH)
+
+# Clients of other people, each installed below build/clients, drive a running Hearth; CLIENTS="--only fhirpy" for some.
+clients: $(VENV)/.dev
+	$(BIN)/python tests/clients/main.py $(CLIENTS)
 
 # Anew from pyproject.toml; add UPGRADE=--upgrade for the newest releases. The runtime lock is a part of the dev lock.
 lock: $(VENV)/.dev
