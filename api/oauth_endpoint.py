@@ -117,13 +117,13 @@ async def preflight(engine: Engine, request: Request, tenant: str) -> Response:
     return Response(status_code=204, headers={**shared, **(_ALLOWED if len(shared) > 1 else {}), "Vary": "Origin"})
 
 
-async def with_keys(engine: Engine, tenant_id: int, now: datetime, act: Callable[[Connection], Awaitable[T]]) -> T:
+async def with_keys(engine: Engine, tenant_id: int, act: Callable[[Connection], Awaitable[T]]) -> T:
     """What `act` gives on a connection; keys that it misses are fetched while no connection is held, then it acts again."""
     try:
         async with engine.database.connection(tenant_id) as connection:
             return await act(connection)
     except KeysAway as away:
-        await SOURCE.load(away.uri, now)
+        await SOURCE.load(away.uri)
     async with engine.database.connection(tenant_id) as connection:
         return await act(connection)
 
@@ -136,7 +136,7 @@ async def _acted(asked: Asked, request: Request, kind: Kind, act: Act, refused: 
         sent = replace(asked.request, form=fields, authorization=authorization, dpop=dpop)
         asked = replace(asked, content=content, request=sent)
         asked.engine.limits.check(kind, form.client_named(asked.request), asked.request.address, asked.now)
-        return await with_keys(asked.engine, asked.tenant_id, asked.now, lambda connection: act(connection, asked))
+        return await with_keys(asked.engine, asked.tenant_id, lambda connection: act(connection, asked))
     except OAuthFault as fault:
         event = "token-replayed" if isinstance(fault, Replayed) else refused
         asked.audited(event, form.client_named(asked.request), outcome=audit.MINOR_FAILURE, description=_told(fault))

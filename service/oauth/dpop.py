@@ -11,35 +11,30 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import msgspec
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey
+from joserfc.jws import CompactSignature
 
 from service.errors import Unauthorized
-from service.oauth import jwks, replay
+from service.oauth import jwks, replay, signed
 from service.oauth.clients import Client
 from service.oauth.faults import InvalidProof, said
 from service.oauth.form import OAuthRequest
+from service.oauth.jwks import Key
 
 ALGORITHMS: Final = {"ES256": "P-256", "ES384": "P-384", "RS256": None, "RS384": None}
 """Those that proofs may be signed by, and the curve of each."""
 TYPE: Final = "dpop+jwt"
 LIFETIME: Final = timedelta(seconds=60)
 SKEW: Final = timedelta(seconds=10)
-_LENGTH_MOST: Final = 8192
 _CHALLENGE: Final = f'DPoP realm="hearth", algs="{" ".join(ALGORITHMS)}"'
 
 
-class _Header(msgspec.Struct, frozen=True):
-    typ: str
-    alg: str
+class _Header(signed.Header, frozen=True, kw_only=True):
     jwk: dict[str, Any]
-    crit: msgspec.Raw | None = None
-    b64: msgspec.Raw | None = None
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -61,9 +56,9 @@ class Proof:
 
 def proof_of(text: str, method: str, url: str, now: datetime, token: str | None = None) -> Proof:
     """What the header `DPoP` proves of a request, with `token` when one is shown. Raises InvalidProof (4.3)."""
-    signed, header, claims = _read(text)
+    sent, header, claims = _read(text)
     key = _key(header)
-    if not _is_signed(signed, key, header.alg):
+    if not signed.is_by(sent, key, header.alg):
         raise InvalidProof("The signature of the DPoP proof is not that of its jwk")
     if claims.htm != method or _place(claims.htu) != _place(url):
         raise InvalidProof("htm or htu of the DPoP proof is not the method or address of this request")
@@ -133,21 +128,17 @@ def _refused(sentence: str, error: str) -> Unauthorized:
     )
 
 
-def _read(text: str) -> tuple[jws.CompactSignature, _Header, _Claims]:
-    if len(text) > _LENGTH_MOST:
-        raise InvalidProof("The DPoP proof is very long")
+def _read(text: str) -> tuple[CompactSignature, _Header, _Claims]:
     try:
-        signed = jws.extract_compact(text.encode())
-        header = msgspec.convert(signed.headers(), _Header)
-        claims = msgspec.json.decode(signed.payload or b"", type=_Claims)
-    except (JoseError, msgspec.MsgspecError, ValueError, TypeError):
+        sent, header, claims = signed.read(text, _Header, _Claims)
+    except signed.NotSigned:
         raise InvalidProof("The DPoP proof is not one signed token with the members of RFC 9449, section 4.2") from None
-    if header.typ.lower() != TYPE or header.alg not in ALGORITHMS or header.crit is not None or header.b64 is not None:
+    if header.alg not in ALGORITHMS or not signed.is_plain(header, TYPE):
         raise InvalidProof(f"The DPoP proof is not of typ {TYPE} by one of {', '.join(ALGORITHMS)}")
-    return signed, header, claims
+    return sent, header, claims
 
 
-def _key(header: _Header) -> RSAKey | ECKey:
+def _key(header: _Header) -> Key:
     try:
         key = jwks.public({**header.jwk, "kid": "dpop"}, "jwk")
     except jwks.BadKeys as fault:
@@ -157,13 +148,6 @@ def _key(header: _Header) -> RSAKey | ECKey:
     return key
 
 
-def _is_signed(signed: jws.CompactSignature, key: RSAKey | ECKey, algorithm: str) -> bool:
-    try:
-        return jws.validate_compact(signed, key, [algorithm])
-    except (JoseError, ValueError):
-        return False
-
-
 def _place(url: str) -> tuple[str, str, int | None, str] | None:
     """An address without query and fragment, and spelled one way (4.3); None for what is none."""
     try:
@@ -171,7 +155,7 @@ def _place(url: str) -> tuple[str, str, int | None, str] | None:
         port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
     except ValueError:
         return None
-    return parts.scheme, parts.hostname or "", port, parts.path or "/"
+    return parts.scheme, parts.hostname or "", port, unquote(parts.path) or "/"
 
 
 def _hash(token: str) -> bytes:

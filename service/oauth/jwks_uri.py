@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from schemas import dates
 from service import public_web
 from service.errors import Unavailable
 from service.oauth import jwks
@@ -49,15 +50,19 @@ async def _get(uri: str) -> Document:
 class KeySource:
     """What one worker has of the clients' key sets."""
 
-    def __init__(self, get: Callable[[str], Awaitable[Document]] = _get) -> None:
+    def __init__(
+        self, get: Callable[[str], Awaitable[Document]] = _get, clock: Callable[[], datetime] = dates.clock
+    ) -> None:
         self._get = get
+        self._clock = clock
         self._held: dict[str, _Held] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     def keys(self, uri: str, kid: str, now: datetime) -> tuple[Key, ...]:
-        """The keys at `uri`, none when they could not be had. Raises KeysAway when they have to be fetched, by `load`.
+        """The keys at `uri` for a request that came `now`, none when they could not be had.
 
-        They are not fetched here: the caller holds a connection to the database, which nobody's slow server may keep.
+        Raises KeysAway when they have to be fetched, by `load`, and then asked for again with the same `now`. Not here: the
+        caller holds a connection to the database, which nobody's slow server may keep.
         """
         held = self._held.get(uri)
         if held is None or now > held.fresh_until:
@@ -66,15 +71,15 @@ class KeySource:
             raise KeysAway(uri)
         return held.keys
 
-    async def load(self, uri: str, now: datetime) -> None:
+    async def load(self, uri: str) -> None:
         """Fetch the keys at `uri`; of requests that need them at once, one fetches."""
         task = self._under_way.get(uri)
         if task is None:
-            task = self._under_way[uri] = asyncio.create_task(self._load(uri, now))
+            task = self._under_way[uri] = asyncio.create_task(self._load(uri))
             task.add_done_callback(lambda _: self._under_way.pop(uri, None))
         await asyncio.shield(task)
 
-    async def _load(self, uri: str, now: datetime) -> None:
+    async def _load(self, uri: str) -> None:
         try:
             document = await self._get(uri)
             keys, kept = jwks.parse(document.content.decode()), kept_for(document.cache_control)
@@ -83,7 +88,9 @@ class KeySource:
             keys, kept = (), AGAIN
         if len(self._held) >= _URIS_MOST:
             self._held.clear()
-        self._held[uri] = _Held(keys, now, now + kept)
+        # What may not be kept at all is for those who came before it did.
+        fetched = self._clock()
+        self._held[uri] = _Held(keys, fetched, fetched + kept)
 
 
 def kept_for(cache_control: str) -> timedelta:

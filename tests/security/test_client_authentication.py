@@ -16,6 +16,7 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
+from joserfc.jws import JWSRegistry
 
 from schemas import dates
 from service.oauth import clients
@@ -57,7 +58,8 @@ class App:
     def signed(self, key: Any = EC, header: dict[str, Any] | None = None, **changes: Any) -> str:
         head = {"alg": "ES384", "kid": "ec", "typ": "JWT"} | (header or {})
         head = {name: value for name, value in head.items() if value is not None}
-        return jwt.encode(head, self.claims(**changes), key, algorithms=[head["alg"]], default_type=None)
+        registry = JWSRegistry(algorithms=[head["alg"]], strict_check_header=False)
+        return jwt.encode(head, self.claims(**changes), key, registry=registry, default_type=None)
 
     async def ask(self, assertion: str, http: httpx.AsyncClient | None = None, **form: str) -> httpx.Response:
         sent = {"grant_type": "client_credentials", "client_assertion_type": TYPE, "client_assertion": assertion} | form
@@ -348,3 +350,99 @@ async def test_of_two_keys_with_one_name_neither_is_taken(house: Any) -> None:
     assert key_sets.find(keys, "ec", "ES384") is None
     assert key_sets.find(keys, "rsa", "RS384") is not None
     assert key_sets.find(keys, "rsa", "ES384") is None
+
+
+class Published:
+    """What a client publishes at its jwks_uri, on this host."""
+
+    def __init__(self) -> None:
+        self.keys: list[Any] = [EC]
+        self.asked = 0
+        self.pause = 0.0
+        self.head = "HTTP/1.1 200 OK\r\nCache-Control: no-store"
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.asked += 1
+        await asyncio.sleep(self.pause)
+        body = key_set(*self.keys)
+        writer.write(f"{self.head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        writer.close()
+
+
+@pytest.fixture
+async def published() -> AsyncIterator[Published]:
+    held = Published()
+    server = await asyncio.start_server(held.answer, "127.0.0.1", 0)
+    held.uri = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks"  # type: ignore[attr-defined]
+    yield held
+    server.close()
+
+
+@pytest.fixture
+async def remote(house: Any, published: Any) -> AsyncIterator[App]:
+    """An app that publishes its keys."""
+    made = await registered(house, jwks=None, jwks_uri=published.uri)
+    async with house.client() as http:
+        yield App(house, http, made.client_id)
+
+
+async def test_keys_at_an_address_are_taken_with_and_without_its_name(remote: App, published: Any) -> None:
+    assert (await remote.ask(remote.signed())).status_code == 200
+    assert (await remote.ask(remote.signed(header={"jku": published.uri}))).status_code == 200
+    for jku in (published.uri + "x", published.uri.replace("127.0.0.1", "localhost"), "https://evil.example/jwks"):
+        refused(await remote.ask(remote.signed(OTHER, {"jku": jku})))
+        refused(await remote.ask(remote.signed(header={"jku": jku})))
+
+
+async def test_a_client_that_publishes_other_keys_is_known_by_them(remote: App, published: Any) -> None:
+    assert (await remote.ask(remote.signed())).status_code == 200
+    published.keys = [OTHER]
+    refused(await remote.ask(remote.signed()))
+    assert (await remote.ask(remote.signed(OTHER))).status_code == 200
+
+
+@pytest.mark.parametrize("keys", [[EC, OTHER], [P256], [RSA], []])
+async def test_published_keys_among_which_none_is_the_one_are_of_no_use(
+    remote: App, published: Any, keys: list[Any]
+) -> None:
+    published.keys = keys
+    refused(await remote.ask(remote.signed()))
+
+
+@pytest.mark.parametrize(
+    "head", ["HTTP/1.1 302 Found\r\nLocation: https://evil.example/", "HTTP/1.1 500 Oops", "nonsense"]
+)
+async def test_keys_that_cannot_be_had_are_a_refusal_like_others(remote: App, published: Any, head: str) -> None:
+    published.head = head
+    refused(await remote.ask(remote.signed()))
+    assert published.asked == 1
+
+
+async def test_nothing_is_fetched_for_an_assertion_that_is_refused_anyway(remote: App, published: Any) -> None:
+    for assertion in (
+        remote.signed(exp=None),
+        remote.signed(aud="x"),
+        remote.signed(header={"jku": "https://e.example"}),
+    ):
+        refused(await remote.ask(assertion))
+    assert published.asked == 0
+
+
+async def test_a_slow_server_of_keys_keeps_no_connection_from_others(remote: App, published: Any, second: Any) -> None:
+    """The second worker has two connections; four requests wait for keys meanwhile."""
+    published.pause = 1.0
+    async with replace(remote.house, app=second).client() as there:
+        waiting = [asyncio.create_task(remote.ask(remote.signed(), there)) for _ in range(4)]
+        await asyncio.sleep(0.3)
+        started = time.monotonic()
+        assert (await there.get("metadata")).status_code == 200
+        refused(await remote.ask(remote.signed(iss="nobody", sub="nobody"), there))
+        assert time.monotonic() - started < 0.6
+        assert not any(task.done() for task in waiting)
+        assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200] * 4
+
+
+async def test_other_header_parameters_mean_nothing(app: App) -> None:
+    answer = await app.ask(app.signed(header={"x5t": "abc", "https://example.org/more": "y" * 600}))
+    assert answer.status_code == 200, answer.text
