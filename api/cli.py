@@ -1,4 +1,4 @@
-"""The `hearth` command: serve, migrate, tenants, demo, doctor, openapi; clients and keys are in `api/commands`.
+"""The `hearth` command: serve, migrate, tenants, demo, doctor, openapi; the other groups are in `api/commands`.
 
 Each command works while a server runs on the same data directory, and starts the embedded PostgreSQL for itself when
 none runs. Each option is a setting of docs/settings.md, where its variable stands too.
@@ -21,7 +21,7 @@ import typer
 from pydantic import ValidationError
 
 from api import banner, server
-from api.commands import clients, keys
+from api.commands import clients, keys, people, upstream
 from api.commands.console import (
     AsJson,
     DatabaseUrl,
@@ -50,6 +50,8 @@ tenants_app: Final = typer.Typer(help="The organisations that this server keeps 
 app.add_typer(tenants_app, name="tenants")
 app.add_typer(clients.app, name="clients")
 app.add_typer(keys.app, name="keys")
+app.add_typer(people.app, name="people")
+tenants_app.add_typer(upstream.app, name="upstream")
 
 
 @app.command()
@@ -96,13 +98,34 @@ def tenants_add(name: str, data_dir: DataDir = None, database_url: DatabaseUrl =
         typer.echo(f"Tenant {made.name} is at {settings.base_url}{made.path}")
 
 
+@tenants_app.command("set")
+def tenants_set(
+    name: str,
+    practitioner_access: Annotated[
+        str, typer.Option(help=f"Which patients practitioners see: {', '.join(tenants.REACHES)}.")
+    ],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Change a tenant's policy; access tokens of persons end, so that it holds at once."""
+    settings = settings_of(data_dir=data_dir, database_url=database_url)
+    now = dates.clock()
+    on_database(
+        settings, lambda connection: tenants.set_practitioner_access(connection, name, practitioner_access, now)
+    )
+    typer.echo(f"Practitioners of {name} see: {practitioner_access}.")
+
+
 @tenants_app.command("list")
 def tenants_list(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List the tenants."""
     settings = settings_of(data_dir=data_dir, database_url=database_url)
     found = on_database(settings, tenants.registered)
-    rows = [{"name": one.name, "path": one.path, "created": moment(one.created)} for one in found]
-    print_rows(rows, ("name", "path", "created"), as_json)
+    rows = [
+        {"name": one.name, "path": one.path, "access": one.practitioner_access, "created": moment(one.created)}
+        for one in found
+    ]
+    print_rows(rows, ("name", "path", "access", "created"), as_json)
 
 
 @app.command()

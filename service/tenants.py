@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,6 +19,15 @@ _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 ADD: Final = "insert into tenant (name) values ($1)"
 ENSURE: Final = "insert into tenant (name) values ($1) on conflict (name) do nothing"
 FIND: Final = "select id, name, created, practitioner_access from tenant where name = $1"
+# Who issues a token has read the row in a transaction: the lock waits for them, so that no token of the old policy comes
+# after the last statement.
+_HOLD: Final = "lock table tenant in access exclusive mode"
+_PATIENCE: Final = "set local lock_timeout = '5s'"
+SET_ACCESS: Final = "update tenant set practitioner_access = $2 where id = $1"
+END_TOKENS: Final = """
+update oauth_token set revoked = $2
+ where tenant_id = $1 and account_id is not null and revoked is null and expires > $2"""
+STATEMENTS: Final = (END_TOKENS,)
 LIST: Final = "select id, name, created, practitioner_access from tenant order by id"
 
 
@@ -60,6 +69,22 @@ async def find(connection: asyncpg.Connection[Any], name: str) -> Tenant:
     if row is None:
         raise NotFound(f"There is no tenant {name!r}")
     return Tenant(*row)
+
+
+async def set_practitioner_access(connection: asyncpg.Connection[Any], name: str, reach: str, now: datetime) -> Tenant:
+    """Say which patients practitioners may see, one of REACHES. Raises NotFound, Unprocessable.
+
+    Access tokens of persons end, so that it holds at once; apps get new ones by their refresh tokens.
+    """
+    if reach not in REACHES:
+        raise Unprocessable(f"{reach!r} is none of {', '.join(REACHES)}")
+    tenant = await find(connection, name)
+    async with connection.transaction():
+        await connection.execute(_PATIENCE)
+        await connection.execute(_HOLD)
+        await connection.execute(SET_ACCESS, tenant.id, reach)
+        await connection.execute(END_TOKENS, tenant.id, now)
+    return replace(tenant, practitioner_access=reach)
 
 
 async def registered(connection: asyncpg.Connection[Any]) -> list[Tenant]:

@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from schemas import ids
-from service import statements
+from service import labels, statements
 from service.errors import Conflict, NotFound, Unprocessable
 from service.people import attempts, passwords
 from service.people.attempts import SignInRefused
@@ -232,8 +232,16 @@ def _check(new: NewAccount, login: str, name: str) -> None:
         raise Unprocessable(f"A name is up to {NAME_MOST} printable characters, as the person is addressed")
     if new.language not in LANGUAGES:
         raise Unprocessable(f"The pages are in {', '.join(LANGUAGES)}; not in {new.language!r}")
+    _check_labels(new.clearance)
     if new.break_glass and not new.fhir_user.startswith("Practitioner/"):
         raise Unprocessable("Only a Practitioner can have the right to break the glass")
+
+
+def _check_labels(clearance: Sequence[str]) -> None:
+    known = sorted(code for code in labels.HIDING if code != labels.CLIENT_ONLY)
+    unknown = [code for code in clearance if code not in known]
+    if unknown:
+        raise Unprocessable(f"{unknown[0]!r} is no label that needs a clearance; these do: {', '.join(known)}")
 
 
 async def _require_there(connection: asyncpg.Connection[Any], tenant_id: int, fhir_user: str) -> None:

@@ -26,11 +26,11 @@ KEPT: Final = timedelta(days=1)
 """After how long without a failure the count starts anew."""
 
 BEGIN: Final = f"""
-insert into sign_in_failure as f (tenant_id, subject_hash, failures, latest) values ($1, $2, 1, $3)
-on conflict (tenant_id, subject_hash) do update set failures = f.failures + 1, latest = $3,
-  locked_until = case when f.failures + 1 >= {FREE} then $3::timestamptz + make_interval(
-    secs => least({LONGEST_WAIT_SECONDS}, {FIRST_WAIT_SECONDS} * power(2, least(f.failures + 1 - {FREE}, 20)))) end
-where f.locked_until is null or f.locked_until <= $3
+insert into sign_in_failure (tenant_id, subject_hash, failures, latest) values ($1, $2, 1, $3)
+on conflict (tenant_id, subject_hash) do update set failures = sign_in_failure.failures + 1, latest = $3,
+  locked_until = case when sign_in_failure.failures + 1 >= {FREE} then $3::timestamptz + make_interval(secs => least(
+    {LONGEST_WAIT_SECONDS}, {FIRST_WAIT_SECONDS} * power(2, least(sign_in_failure.failures + 1 - {FREE}, 20)))) end
+where sign_in_failure.locked_until is null or sign_in_failure.locked_until <= $3
 returning failures"""  # noqa: S608
 LOCKED: Final = "select locked_until from sign_in_failure where tenant_id = $1 and subject_hash = $2"
 SUCCEEDED: Final = "delete from sign_in_failure where tenant_id = $1 and subject_hash = $2"

@@ -21,7 +21,7 @@ import segno
 from service import sealing
 from service.errors import Conflict
 from service.oauth import secret
-from service.people import attempts
+from service.people import attempts, sessions
 from service.people.accounts import Account
 from service.people.attempts import SignInRefused
 
@@ -139,10 +139,17 @@ async def recovery_codes_left(connection: asyncpg.Connection[Any], tenant_id: in
 
 
 async def remove(connection: asyncpg.Connection[Any], tenant_id: int, account_id: UUID) -> None:
-    """Remove the second factor with its recovery codes. Only for who has just shown a code, and for operators."""
+    """Remove the second factor with its recovery codes. Only for who has just shown a code."""
     async with connection.transaction():
         await connection.execute(REMOVE, tenant_id, account_id)
         await attempts.succeeded(connection, tenant_id, "code", str(account_id))
+
+
+async def reset(connection: asyncpg.Connection[Any], tenant_id: int, account_id: UUID, now: datetime) -> None:
+    """As `remove`, by an operator, for who lost phone and codes: whoever has the phone now is signed out."""
+    async with connection.transaction():
+        await remove(connection, tenant_id, account_id)
+        await sessions.close_all(connection, tenant_id, account_id, now)
 
 
 async def _is_taken(
