@@ -24,9 +24,6 @@ insert into oauth_client (tenant_id, client_id, name, secret_hash, scope, auth_m
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"""
 LIST: Final = f"select {_COLUMNS} from oauth_client where tenant_id = $1 order by created, client_id"  # noqa: S608
 FIND: Final = f"select {_COLUMNS} from oauth_client where tenant_id = $1 and client_id = $2 and not disabled"  # noqa: S608
-HOLD: Final = """
-select true from oauth_client
- where tenant_id = $1 and client_id = $2 and secret_hash is not distinct from $3 and not disabled for share"""
 FROM_ORIGIN: Final = """
 select exists (select from oauth_client where tenant_id = $1 and $2 = any(origins) and not disabled)"""
 DISABLE: Final = "update oauth_client set disabled = true where tenant_id = $1 and client_id = $2"
@@ -37,7 +34,7 @@ REVOKE: Final = """
 update oauth_token set revoked = $3 where tenant_id = $1 and client_id = $2 and revoked is null"""
 END: Final = """
 update oauth_authorization set revoked = $3 where tenant_id = $1 and client_id = $2 and revoked is null"""
-STATEMENTS: Final = (ADD, LIST, FIND, HOLD, FROM_ORIGIN, DISABLE, ROTATE, REVOKE, END)
+STATEMENTS: Final = (ADD, LIST, FIND, FROM_ORIGIN, DISABLE, ROTATE, REVOKE, END)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +98,6 @@ async def find(connection: asyncpg.Connection[Any], tenant_id: int, client_id: s
         return None
     row = await connection.fetchrow(FIND, tenant_id, client_id)
     return None if row is None else _client(row)
-
-
-async def hold(connection: asyncpg.Connection[Any], tenant_id: int, client: Client) -> bool:
-    """Whether the client still is as it was authenticated; until the transaction ends it then stays so.
-
-    Asked before a token is written, it lets none be issued to a client that is disabled or rotated meanwhile.
-    """
-    return bool(await connection.fetchval(HOLD, tenant_id, client.client_id, client.secret_hash))
 
 
 async def is_origin(connection: asyncpg.Connection[Any], tenant_id: int, origin: str) -> bool:

@@ -81,7 +81,7 @@ async def test_a_token_by_basic_and_by_post(http: httpx.AsyncClient, client: Cre
         ({"Authorization": "BOTH"}, {}, 400, "invalid_request"),
         ({"Authorization": "BOTH"}, {"grant_type": ""}, 400, "invalid_request"),
         ({"Authorization": "BOTH"}, {"grant_type": "password"}, 400, "unsupported_grant_type"),
-        ({"Authorization": "BOTH"}, {"grant_type": "authorization_code", "code": "x"}, 400, "unsupported_grant_type"),
+        ({"Authorization": "BOTH"}, {"grant_type": "authorization_code", "code": "x"}, 400, "unauthorized_client"),
         ({"Authorization": "BOTH"}, GRANT | {"scope": "system/Observation.rs"}, 400, "invalid_scope"),
         ({"Authorization": "BOTH"}, GRANT | {"scope": "launch openid"}, 400, "invalid_scope"),
         ({"Authorization": "BOTH"}, GRANT | {"scope": "\x7f\0é"}, 400, "invalid_scope"),

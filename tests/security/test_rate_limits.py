@@ -83,8 +83,6 @@ async def test_an_address_that_tries_many_names_waits(http: httpx.AsyncClient) -
 async def test_the_other_endpoints_have_limits_too(
     house: Any, http: httpx.AsyncClient, endpoint: str, limit: int
 ) -> None:
-    if endpoint == "par" and (await http.post("par")).status_code in (404, 405):
-        pytest.skip("not served yet")
     client = await registered(house)
     sent: dict[str, Any] = {"data": {"token": "x"}, "auth": client}
     if endpoint == "register":
@@ -96,7 +94,7 @@ async def test_the_other_endpoints_have_limits_too(
 
 async def test_a_body_that_is_too_large_is_not_read_at_any_endpoint(house: Any, hearth: Hearth) -> None:
     async with asking(hearth, house, "192.0.2.1") as http:
-        for endpoint in ("token", "revoke", "introspect", "register"):
+        for endpoint in ("token", "revoke", "introspect", "register", "par", "launch"):
             answer = await http.post(endpoint, content="a" * 70_000, headers={"Content-Type": "text/plain"})
             assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request"), endpoint
             assert "larger than" in answer.json()["error_description"]
