@@ -31,7 +31,8 @@ def event(
     """The record of one event of `audit.EVENTS`, for `engine.spool`.
 
     `client_id` may be what somebody only claims to be; `fhir_user` is the person who acts (`Patient/1`), `about` one to
-    whom something is done; `outcome` is one of audit's; `description` is for people, and never holds a secret, token, code, password or login name.
+    whom something is done; `outcome` is one of audit's; `description` is for people, and never holds a secret, token,
+    code, password or login name.
     """
     type_name, _, resource_id = (about or fhir_user or "").partition("/")
     return audit.event(
