@@ -20,7 +20,8 @@ from place import Floor, Place, first_answer
 from report import Result
 from sample import Sample
 from seed import FULL, Seeder
-from workloads import TABLE, Row, Stage
+from stage import Stage
+from workloads import TABLE, Row
 
 from schemas import json
 

@@ -10,7 +10,10 @@ from place import Place
 from schemas.registry import REGISTRY
 
 MOST = 2000
-_TYPES = {name: REGISTRY.types[name].id for name in ("Observation", "Task", "Patient", "AuditEvent", "ServiceRequest")}
+_TYPES = {
+    name: REGISTRY.types[name].id
+    for name in ("Observation", "Task", "Patient", "Practitioner", "AuditEvent", "ServiceRequest")
+}
 _COUNT = "select count(*) from resource where tenant_id = 1 and type_id <> $1 and not deleted"
 _SOME = "select id::text from resource where tenant_id = 1 and type_id = $1 and not deleted order by random() limit $2"
 _PERSONS = """
@@ -53,7 +56,7 @@ class Sample:
     async def persons(self) -> list[Person]:
         """All patients with their prescriptions."""
         rng = random.Random(1)
-        authors = [row[0] for row in await self._fetch(_SOME, REGISTRY.types["Practitioner"].id, MOST)]
+        authors = [row[0] for row in await self._fetch(_SOME, _TYPES["Practitioner"], MOST)]
         return [
             Person(
                 f"Patient/{key}",

@@ -4,43 +4,21 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from urllib.parse import quote
 
 import homework
-import load
+import persons
 from homework import KINDS, MEASURE, Person
 from load import Answer, Script, Workload
-from place import Place
-from sample import Sample
 from seed import transact
+from stage import CALLERS, Stage, over
 
 from fhir_mappings.prescription import Assignment, assign
 from schemas import dates, json
 
-CALLERS = 16
 ENTRIES_TOGETHER = 90
 UPDATED_PER_CALLER = 4
 CANDIDATES = 60
-
-
-@dataclass(slots=True)
-class Stage:
-    """What the scripts are made from: a serving place, its data, and for how long they will run."""
-
-    place: Place
-    sample: Sample
-    persons: list[Person]
-    connection: load.Connection
-    seconds: float
-    rng: random.Random
-
-    def get(self, path: str) -> bytes:
-        return self.place.request("GET", f"/fhir/{path}")
-
-    def post(self, path: str, body: object, **headers: str) -> bytes:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.place.request("POST", f"/fhir/{path}" if path else "/fhir", json.encode(body), named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +29,6 @@ class Row:
     goal: float | None
     build: Callable[[Stage], Awaitable[Workload]]
     callers: int = CALLERS
-
-
-def _over(requests: Sequence[bytes]) -> Workload:
-    """All callers go round the same requests, each from a place of its own."""
-
-    def script(number: int) -> Script:
-        start = number * len(requests) // CALLERS
-        for request in cycle([*requests[start:], *requests[:start]]):  # noqa: UP028 - a cycle takes no answers
-            yield request
-
-    return script
 
 
 def _fresh(stage: Stage, make: Callable[[random.Random, Person], bytes]) -> Workload:
@@ -78,11 +45,11 @@ def _fresh(stage: Stage, make: Callable[[random.Random, Person], bytes]) -> Work
 async def _read(stage: Stage) -> Workload:
     found = await stage.sample.some("Observation") + await stage.sample.some("Task")
     stage.rng.shuffle(found)
-    return _over([stage.get(reference) for reference in found])
+    return over([stage.get(reference) for reference in found])
 
 
 async def _vread(stage: Stage) -> Workload:
-    return _over([stage.get(f"{reference}/_history/1") for reference in await stage.sample.some("Observation")])
+    return over([stage.get(f"{reference}/_history/1") for reference in await stage.sample.some("Observation")])
 
 
 async def _create_task(stage: Stage) -> Workload:
@@ -176,7 +143,7 @@ async def _fullest(stage: Stage, paths: Sequence[str]) -> Workload:
             raise SystemExit(f"{path} was answered with {answer.status}: {answer.body.decode()[:500]}")
         counted.append((len(answer.json().get("entry", ())), path))
     most = max(counted)[0]
-    return _over([stage.get(path) for count, path in counted if count >= most * 0.9])
+    return over([stage.get(path) for count, path in counted if count >= most * 0.9])
 
 
 async def _tasks_by_status(stage: Stage) -> Workload:
@@ -199,7 +166,7 @@ async def _include(stage: Stage) -> Workload:
 
 async def _population(stage: Stage) -> Workload:
     code = quote(f"{MEASURE}|pleasure")
-    return _over([stage.get(f"Observation?code={code}&_sort=-date&_count=50&_total=accurate")])
+    return over([stage.get(f"Observation?code={code}&_sort=-date&_count=50&_total=accurate")])
 
 
 async def _everything(stage: Stage) -> Workload:
@@ -208,7 +175,7 @@ async def _everything(stage: Stage) -> Workload:
 
 
 async def _metadata(stage: Stage) -> Workload:
-    return _over([stage.get("metadata")])
+    return over([stage.get("metadata")])
 
 
 async def _conditional_create(stage: Stage) -> Workload:
@@ -223,7 +190,7 @@ async def _conditional_create(stage: Stage) -> Workload:
 
 
 async def _token(stage: Stage) -> Workload:
-    return _over([stage.place.token_request()])
+    return over([stage.place.token_request()])
 
 
 TABLE = (
@@ -242,5 +209,9 @@ TABLE = (
     Row("metadata", 0.15, _metadata),
     Row("conditional create", 1.6, _conditional_create),
     Row("conditional create, 64", 1.6, _conditional_create, callers=64),
-    Row("token", None, _token),
+    Row("read as a patient", 0.55, persons.read_as_patient),
+    Row("read as a practitioner", 0.55, persons.read_as_practitioner),
+    Row("20 Tasks, practitioner", 0.9, persons.tasks_as_practitioner),
+    Row("token by secret", 1.5, _token),
+    Row("token by ES384", 2.5, persons.tokens_by_assertion),
 )
