@@ -1,8 +1,9 @@
-"""What `hearth serve --demo` prints when it is ready: addresses, the demo client and one line to paste."""
+"""What `hearth serve --demo` prints when it is ready: addresses, the demo's client and people, and one line to paste."""
 
 from pathlib import Path
 from typing import Final
 
+from service.demo.cast import Cast, Person
 from service.oauth.form import Credentials
 from service.settings import Settings
 
@@ -23,6 +24,10 @@ Hearth serves FHIR R4.
   Demo client     client_id      {id}
                   client_secret  {secret}
 
+{people}
+
+They sign in at {base}/apps, where everybody sees the apps that they allowed.
+
 Paste this into another terminal to get a token and read the worksheets:
 
   {paste}
@@ -37,11 +42,23 @@ def paste(base: str, client: Credentials) -> str:
     return _PASTE.format(base=base, token=TOKEN_PATH, id=client.client_id, secret=client.client_secret)
 
 
-def text(settings: Settings, client: Credentials, hearth: str) -> str:
+def text(settings: Settings, cast: Cast, hearth: str) -> str:
     """The whole of it; `hearth` is the path by which this command was called."""
+    client, people = cast.backend, cast.people
     line = paste(settings.base_url, client)
     called = Path(hearth).absolute()  # `make run` calls it .venv/bin/hearth
     hearth = str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else called.name
+    persons = "" if people is None else _persons((people.robin, "a client"), (people.kim, "a therapist"))
     return _TEXT.format(
-        base=settings.base_url, id=client.client_id, secret=client.client_secret, paste=line, hearth=hearth
+        base=settings.base_url,
+        id=client.client_id,
+        secret=client.client_secret,
+        people=persons,
+        paste=line,
+        hearth=hearth,
     )
+
+
+def _persons(*found: tuple[Person, str]) -> str:
+    rows = [f"{person.login:20}{person.password:26}{who}" for person, who in found]
+    return "\n".join(f"  {name:16}{row}" for name, row in zip(("Demo people", ""), rows, strict=True))

@@ -37,8 +37,9 @@ from api.commands.console import (
 from schemas import dates, json
 from service import doctor as examination
 from service import embedded, logs, revision, tenants
+from service.demo import cast as players
+from service.demo.cast import Cast
 from service.errors import HearthError
-from service.oauth import demo_client
 from service.oauth.form import Credentials
 from service.oauth.keys import Keys
 from service.settings import PREFIX, Settings
@@ -61,17 +62,17 @@ def serve(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     workers: Annotated[int | None, typer.Option(help="How many processes serve.", show_default="1")] = None,
-    demo: Annotated[bool, typer.Option(help="Make a demo client and print how to use it.")] = False,
+    demo: Annotated[bool, typer.Option(help="Make a demo client and demo people, and print how to use them.")] = False,
 ) -> None:
     """Migrate the database, then serve until SIGTERM or Ctrl-C; requests under way are answered first."""
     settings = settings_of(host=host, port=port, data_dir=data_dir, database_url=database_url, workers=workers)
     logs.configure(settings.log_level, settings.log_format)
     with embedded.database_url(settings) as url:
-        client = asyncio.run(_prepare(settings, url, demo))
+        cast = asyncio.run(_prepare(settings, url, demo))
 
         def ready() -> None:
-            if client is not None:
-                typer.echo(banner.text(settings, client, sys.argv[0]))
+            if cast is not None:
+                typer.echo(banner.text(settings, cast, sys.argv[0]))
 
         server.serve(settings, url, ready)
 
@@ -135,16 +136,15 @@ def demo(
     client_secret: Annotated[str | None, typer.Option(help="Its secret.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Play the homework journey against a running server; without a client named, as the one of `serve --demo`."""
+    """Play the homework journey against a running server as the people of `serve --demo`, or as one client that is named."""
     settings = settings_of(data_dir=data_dir)
-    client = demo_client.load(settings.data_dir)
-    if client_id and client_secret:
-        client = Credentials(client_id, client_secret)
-    if client is None:
+    named = Credentials(client_id, client_secret) if client_id and client_secret else None
+    cast = players.load(settings.data_dir) if named is None else Cast(named)
+    if cast is None:
         fail("Name a client: --client-id and --client-secret, or start the server with --demo")
-    journey = _load("service.demo")
+    journey = _load("service.demo.journey")
     try:
-        journey.run(base or settings.base_url, client.client_id, client.client_secret, typer.echo)
+        journey.run(base or settings.base_url, cast, typer.echo)
     except journey.JourneyFault as fault:
         fail(str(fault))
 
@@ -186,8 +186,8 @@ def _load(module: str) -> Any:
     return importlib.import_module(module)
 
 
-async def _prepare(settings: Settings, url: str, demo: bool) -> Credentials | None:
-    """Migrations, then what each tenant finds on its first day, and with `demo` a client of the default one."""
+async def _prepare(settings: Settings, url: str, demo: bool) -> Cast | None:
+    """Migrations, then what each tenant finds on its first day, and with `demo` the people and apps of the default one."""
     connection = await asyncpg.connect(url)
     try:
         if await revision.current(connection) != revision.head():
@@ -196,7 +196,11 @@ async def _prepare(settings: Settings, url: str, demo: bool) -> Credentials | No
         await Keys(settings.secret()).ensure(connection, dates.clock())
         if not demo:
             return None
-        return await demo_client.ensure(connection, (await tenants.ensure_default(connection)).id, settings.data_dir)
+        tenant = await tenants.ensure_default(connection)
+        made: Cast = await _load("service.demo.casting").ensure(
+            connection, tenant.id, settings.base_url + tenant.path, settings.data_dir
+        )
+        return made
     finally:
         await connection.close()
 

@@ -1,9 +1,9 @@
 """What every tenant finds on its first day: the compression dictionary, and the homework library. Safe to run again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -58,12 +58,24 @@ async def _complete(connection: Connection, tenant_ids: Sequence[int]) -> set[in
     return {row["tenant_id"] for row in rows}
 
 
+async def records(connection: Connection, tenant_id: int, base: str, resources: Iterable[Mapping[str, Any]]) -> None:
+    """Create what is missing of `resources`, for a tenant whose FHIR base is `base`; what was edited or deleted stays so."""
+    codec = Codec({row["id"]: row["dict"] for row in await connection.fetch(_DICTIONARIES)})
+    await _create(connection, codec, tenant_id, base, resources)
+
+
 async def _library(connection: Connection, codec: Codec, tenant_id: int, base: str) -> None:
-    """Create what is missing. A new version of a form is a new resource, so what a tenant edited or deleted stays so."""
+    """A new version of a form is a new resource, so what a tenant edited or deleted stays so."""
+    await _create(connection, codec, tenant_id, base, library.seed())
+
+
+async def _create(
+    connection: Connection, codec: Codec, tenant_id: int, base: str, resources: Iterable[Mapping[str, Any]]
+) -> None:
     store = Store(connection, tenant_id, base, _SEEDER, codec, Pages(b""))
     now = dates.clock()
-    missing = [each for each in library.seed() if await store.read(each["resourceType"], each["id"]) is None]
-    changes = [store.change(each["resourceType"], each["id"], each, now) for each in missing]
+    missing = [each for each in resources if await store.read(each["resourceType"], each["id"]) is None]
+    changes = [store.change(each["resourceType"], each["id"], dict(each), now) for each in missing]
     with suppress(Conflict):  # another process that starts has just done the same
         await store.commit(changes, [_audit(store, change) for change in changes])
 

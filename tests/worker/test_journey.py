@@ -6,11 +6,13 @@ from typing import Any
 
 import asyncpg
 
-from service import demo, tenants
+from service import tenants
+from service.demo import journey
+from service.demo.cast import Cast
 from service.oauth import clients
 
 
-async def test_the_demo_plays_the_whole_journey_and_prints_each_step(
+async def test_one_client_plays_the_whole_journey_where_nobody_can_sign_in(
     serve: Callable[..., Any], database_url: str
 ) -> None:
     served = serve(database_url)
@@ -21,9 +23,9 @@ async def test_the_demo_plays_the_whole_journey_and_prints_each_step(
     finally:
         await connection.close()
     said: list[str] = []
-    journey = await asyncio.to_thread(demo.run, served.origin, client.client_id, client.client_secret, said.append)
-    assert (journey.score, journey.interpretation) == (12, "moderate (10-14)")
+    played = await asyncio.to_thread(journey.run, served.origin, Cast(client), said.append)
+    assert (played.score, played.interpretation) == (12, "moderate (10-14)")
     text = "\n".join(said)
-    made = (journey.patient, journey.care_plan, journey.service_request, journey.task, journey.response)
+    made = (played.patient, played.care_plan, played.service_request, played.task, played.response)
     assert [each for each in made if each not in text] == []
     assert "PHQ-9 total 12" in said[-1]

@@ -1,4 +1,4 @@
-"""What `hearth demo` says when a step of its journey fails; the journey itself runs in tests/http."""
+"""What `hearth demo` says when a step of its journey fails; the journey itself runs in tests/worker."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service import demo
+from service.demo import journey
+from service.demo.cast import Cast
+from service.demo.wire import JourneyFault
+from service.oauth.form import Credentials
 
 BASE = "http://hearth.test"
 CONFIGURATION = {"token_endpoint": f"{BASE}/oauth/token"}
@@ -17,7 +20,7 @@ def _play(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx.Request], htt
     transport = httpx.MockTransport(answer)
     monkeypatch.setattr(httpx, "Client", lambda **options: client(transport=transport, **options))
     said: list[str] = []
-    demo.run(BASE, "app", "secret", said.append)
+    journey.run(BASE, Cast(Credentials("app", "secret")), said.append)
     return said
 
 
@@ -33,21 +36,21 @@ def test_a_server_that_does_not_answer_is_said_plainly(monkeypatch: pytest.Monke
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
-    with pytest.raises(demo.JourneyFault, match=r"Getting a token: no answer from .*; is the server running\?"):
+    with pytest.raises(JourneyFault, match=r"Getting a token: no answer from .*; is the server running\?"):
         _play(monkeypatch, refuse)
 
 
 def test_a_refused_client_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
     refusal = (401, {"error": "invalid_client", "error_description": "The secret is wrong."})
 
-    with pytest.raises(demo.JourneyFault, match=r"answered 401\. invalid_client The secret is wrong\."):
+    with pytest.raises(JourneyFault, match=r"answered 401\. invalid_client The secret is wrong\."):
         _play(monkeypatch, _by_path(smart_configuration=(200, CONFIGURATION), token=refusal))
 
 
 def test_the_sentences_of_an_outcome_are_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     issues = [{"code": "forbidden", "diagnostics": "The token does not allow this."}, {"code": "throttled"}]
 
-    with pytest.raises(demo.JourneyFault, match=r"client: the server answered 403\. The token .* this\. throttled$"):
+    with pytest.raises(JourneyFault, match=r"client: the server answered 403\. The token .* this\. throttled$"):
         _play(
             monkeypatch,
             _by_path(
@@ -59,7 +62,7 @@ def test_the_sentences_of_an_outcome_are_repeated(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_answer_without_json_is_a_fault_of_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(demo.JourneyFault, match="Getting a token: the server answered 502 without JSON"):
+    with pytest.raises(JourneyFault, match="Getting a token: the server answered 502 without JSON"):
         _play(monkeypatch, lambda _: httpx.Response(502, text="<html>"))
 
 
@@ -72,6 +75,6 @@ def test_the_base_may_be_said_with_or_without_fhir(monkeypatch: pytest.MonkeyPat
         return httpx.Response(404, json={})
 
     monkeypatch.setattr(f"{__name__}.BASE", base)
-    with pytest.raises(demo.JourneyFault):
+    with pytest.raises(JourneyFault):
         _play(monkeypatch, answer)
     assert asked == ["http://hearth.test/fhir/.well-known/smart-configuration"]
