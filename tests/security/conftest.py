@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib import util
 from pathlib import Path
 from typing import Any, Final
@@ -118,6 +118,7 @@ def _beside(name: str) -> Any:
 
 flows: Final = _beside("flows")
 people: Final = _beside("people")
+provider: Final = _beside("provider")
 
 
 @pytest.fixture
@@ -131,3 +132,11 @@ async def stage(house: Any) -> AsyncIterator[Any]:
 def office(house: Any, api: httpx.AsyncClient) -> Any:
     """People with accounts in `house` (people.Office)."""
     return people.Office(house, api)
+
+
+@pytest.fixture
+def other() -> Iterator[Any]:
+    """Another OpenID provider that can be told to do wrong (provider.Provider)."""
+    running = provider.Provider()
+    yield running
+    running.close()
