@@ -24,7 +24,7 @@ def elements(resource: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """The resource with the elements `names` (`code`, `name.given`, `Task.status`) and those it cannot be without."""
     type_name = str(resource.get("resourceType"))
     tree = _tree(type_name, names) | {name: {} for name in _ALWAYS}
-    return _tagged(_selected(resource, type_name, tree))
+    return tagged(_selected(resource, type_name, tree))
 
 
 def unknown_elements(type_name: str, names: Iterable[str]) -> tuple[str, ...]:
@@ -38,14 +38,14 @@ def summary(resource: dict[str, Any], mode: Mode) -> dict[str, Any]:
     if mode == "false":
         return resource
     if mode == "true":
-        return _tagged(_summarised(resource, type_name))
+        return tagged(_summarised(resource, type_name))
     if mode == "data":
-        return _tagged({name: value for name, value in resource.items() if name not in ("text", "_text")})
+        return tagged({name: value for name, value in resource.items() if name not in ("text", "_text")})
     wanted = _mandatory(type_name) | _ALWAYS | {"text"}
-    return _tagged({name: value for name, value in resource.items() if name.removeprefix("_") in wanted})
+    return tagged({name: value for name, value in resource.items() if name.removeprefix("_") in wanted})
 
 
-def _tagged(part: dict[str, Any]) -> dict[str, Any]:
+def tagged(part: dict[str, Any]) -> dict[str, Any]:
     """The part with the tag that keeps clients from writing it back as the whole."""
     meta = dict(part.get("meta") or {})
     tags = list(meta.get("tag") or ())

@@ -4,11 +4,12 @@ A rule of a Grant names the circles that must all hold. What differs from person
 persons of one kind share their statements. https://hl7.org/fhir/R4/compartmentdefinition.html
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from schemas.registry import REGISTRY
+from schemas.tokens import reference_sql
 from service.index import layout
 from service.index.rows import reference_key
 
@@ -46,7 +47,7 @@ class Own(NamedTuple):
     """Stands among the values of a statement for something of the caller's: `patient`, `actor` (keys), or tokens.
 
     `patient-tokens` and `actor-tokens` are those of references from resources of `type` that make them the person's;
-    `hidden` and `hidden-own` those of labels; `member-tokens` those of a Group to the Patient.
+    `hidden` and `hidden-own` those of labels; `member-salt` makes a Patient's key the token of a membership.
     """
 
     what: str
@@ -149,11 +150,11 @@ def _shared(circles: tuple[str, ...], care: str | None, asked: Asked, bind: Bind
 
 def _in_record(asked: Asked, bind: Bind, strict: bool) -> str:
     """In the record of the one Patient `Own("patient")`."""
-    patient = bind(Own("patient"))
-    tokens = _by_tokens(asked.type, asked.alias, "patient-tokens", patient_codes(asked.type), bind)
+    tokens = _by_tokens(asked.type, "patient-tokens", patient_codes(asked.type), bind)
 
     def arms(alias: str) -> tuple[str, list[str]]:
-        return f"{alias}.patient = {patient}", [text.format(a=alias) for text in tokens]
+        own = f"{alias}.patient = {bind(Own('patient'))}" if has_column(asked.type) else ""
+        return own, [text.format(a=alias) for text in tokens]
 
     return _with_parts(asked, arms, strict)
 
@@ -173,7 +174,8 @@ def _in_records(circle: str, asked: Asked, bind: Bind) -> str:
                 f"{alias}.refk && array[{keys}] and exists (select from unnest({alias}.ref, {alias}.refk) {each}(id, k)"
                 f" where {each}.k in ({keys}) and {linked})"
             )
-        return _linked((circle,), f"{alias}.patient", asked, bind), others
+        own = _linked((circle,), f"{alias}.patient", asked, bind) if has_column(asked.type) else ""
+        return own, others
 
     found = _with_parts(asked, arms, asked.letter not in READING and not _is_carried_out(asked, circle))
     return _either([found, *_of_the_person(circle, asked, bind)])
@@ -186,9 +188,9 @@ def _of_the_person(circle: str, asked: Asked, bind: Bind) -> list[str]:
         if asked.type == "RelatedPerson" and reading:
             return [f"{alias}.id = {bind(Own('actor'))}"]
         if asked.type == "Task" and (reading or asked.letter == "u"):
-            return [text.format(a=alias) for text in _by_tokens("Task", alias, "actor-tokens", ("owner",), bind)]
+            return [text.format(a=alias) for text in _by_tokens("Task", "actor-tokens", ("owner",), bind)]
         return []
-    tokens = _by_tokens(asked.type, alias, "actor-tokens", actor_codes(asked.type), bind)
+    tokens = _by_tokens(asked.type, "actor-tokens", actor_codes(asked.type), bind)
     if not tokens:
         return []
     nobodys = [f"{alias}.patient is null"] if has_column(asked.type) else []
@@ -197,7 +199,7 @@ def _of_the_person(circle: str, asked: Asked, bind: Bind) -> list[str]:
 
 
 Arms = Callable[[str], tuple[str, list[str]]]
-"""For a row's alias: what its patient column must say, and the other ways into a record."""
+"""For a row's alias: what its patient column must say, empty where it has none, and the other ways into a record."""
 
 
 def _with_parts(asked: Asked, arms: Arms, strict: bool) -> str:
@@ -205,7 +207,7 @@ def _with_parts(asked: Asked, arms: Arms, strict: bool) -> str:
     own, others = arms(asked.alias)
     if asked.type == "Task":
         others = [*others, _part_of(asked.alias, arms)]
-    column = [own] if has_column(asked.type) else []
+    column = [own] if own else []
     if strict and column and others:
         # Who performs what is in somebody's record may see it; to write it the record must be one's own.
         others = [f"{asked.alias}.patient is null and {_either(others)}"]
@@ -224,7 +226,7 @@ def _part_of(alias: str, arms: Arms) -> str:
     )
 
 
-def _by_tokens(type_name: str, alias: str, what: str, codes: tuple[str, ...], bind: Bind) -> list[str]:
+def _by_tokens(type_name: str, what: str, codes: tuple[str, ...], bind: Bind) -> list[str]:
     """That one of these parameters refers to the person, with `{a}` for the row."""
     if not codes:
         return []
@@ -248,6 +250,24 @@ def _linked(circles: tuple[str, ...], patient: str, asked: Asked, bind: Bind) ->
     if circle == "tenant":
         return "true"
     return _consented(patient, asked, bind) if circle == CONSENT else _in_care(circle, patient, asked, bind)
+
+
+def member_tokens(circles: Collection[str], bind: Bind) -> str:
+    """The tokens of a Group's references to the person, or to the Patients who consented, as SQL."""
+    if CONSENT not in circles:
+        return f"{bind(Own('patient-tokens', 'Group'))}::bigint[]"
+    made = reference_sql("s.id", f"{bind(Own('member-salt'))}::bigint")
+    return f"array(select {made} from ({consenting(bind)}) s)"  # noqa: S608
+
+
+def consenting(bind: Bind) -> str:
+    """A select of the `id` of each Patient who consented to the related person."""
+    asked = Asked("Group", "", "r", False)
+    related = _number("RelatedPerson")
+    return (
+        f"select distinct c.subject as id from care_link c where c.tenant_id = $1 and c.source_type = {related}"  # noqa: S608
+        f" and c.actor_type = {related} and c.actor = {bind(Own('actor'))} and {_consented('c.subject', asked, bind)}"
+    )
 
 
 def _number(type_name: str) -> int:

@@ -134,6 +134,7 @@ class Engine:
                         call = replace(call, body=_parsed(request.body))
                     # A guarded connection has what reading interactions use of one.
                     store = Store(cast("Connection", reader), tenant_id, request.base, call.grant, codec, self.pages)
+                    await store.learn_members()
                     reply = await _perform(call, store, request)
                 except HearthError:
                     await _prove(reader)

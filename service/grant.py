@@ -72,11 +72,19 @@ class Shape:
         return any(rule.constraint for rule in self.rules)
 
     @property
-    def redacts(self) -> bool:
-        """Whether of a Group only the caller's own members are shown: to persons who are no practitioners."""
+    def is_client(self) -> bool:
+        """Whether it is of persons who are no practitioners: clients, and who acts for them.
+
+        Of a Group they see only their own membership, of a Task they change only the progress.
+        """
         return bool(self.rules) and all(
             rule.circles and not set(rule.circles) & set(circle.CARE) for rule in self.rules
         )
+
+    @property
+    def circles(self) -> frozenset[str]:
+        """All circles of the rules."""
+        return frozenset(each for rule in self.rules for each in rule.circles)
 
     def limits(self, letter: str, type_name: str) -> tuple[Limit, ...] | None:
         """What rows the rules allow `letter` on, any of these; `()` means every row, None means no row."""
@@ -121,6 +129,10 @@ class Grant:
         """Who asks: the app, and the person and record where there are any."""
         return " ".join([self.client_id, *filter(None, (self.user, self.patient and f"Patient/{self.patient}"))])
 
+    def shows(self, type_name: str) -> bool:
+        """Whether some rule lets this caller read or find some rows of the type."""
+        return self.permits("r", type_name) or self.permits("s", type_name)
+
     def permits(self, letter: str, type_name: str) -> bool:
         """Whether some rule lets this caller do `letter` (of cruds) on some rows of the type."""
         return self.shape.limits(letter, type_name) is not None
@@ -161,6 +173,9 @@ def _value(
             return labels.all_tokens(tenant_id, hidden)
         case "hidden-own":
             return labels.all_tokens(tenant_id, own_hidden)
+        case "member-salt":
+            group, patients = REGISTRY.types["Group"], REGISTRY.types["Patient"]
+            return tokens.reference_salt(tenant_id, group.id, group.search["member"].id, patients.id)
         case "patient-tokens":
             return _references(tenant_id, own.type, circle.patient_codes(own.type), "Patient", patient)
         case "actor-tokens":

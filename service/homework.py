@@ -15,7 +15,7 @@ from fhir_mappings.questionnaire import CompiledQuestionnaire, check_response, c
 from schemas import dates, ids, json
 from schemas.outcome import Issue, error
 from service.call import Call
-from service.errors import Unprocessable
+from service.errors import Forbidden, Unprocessable
 from service.grant import Grant, Rule
 from service.search.find import Found, find
 from service.store import Change, Store
@@ -25,18 +25,55 @@ ASSEMBLER: Final = "Device/hearth"
 CAUSE: Final = "QuestionnaireResponse"
 """The type of which a write has consequences."""
 _OPEN: Final = ",".join(sorted(OPEN))
+PROGRESS: Final = frozenset(("status", "statusReason", "businessStatus", "output", "note", "executionPeriod"))
+"""What clients say of a Task, and nothing else."""
+_PROGRESS: Final = ", ".join(sorted(PROGRESS))
 _SCORED: Final = ("completed", "amended")
 _SERVICE: Final = Grant("hearth", (Rule("*", frozenset("cruds")),), "hearth")
 """The authority under which the service looks up what an answer belongs to."""
 
 
 async def followed(call: Call, store: Store, changes: Sequence[Change]) -> list[Change]:
-    """The planned changes, then what follows from them. Raises Unprocessable when an answer breaks its Questionnaire."""
+    """The planned changes, then what follows from them.
+
+    Raises Unprocessable when an answer breaks its Questionnaire, Forbidden for a change of a Task that is not a client's.
+    """
     result = list(changes)
     for change in changes:
+        if change.type == "Task" and call.grant.shape.is_client:
+            require_client_change(change, None if change.before is None else store.current(change.before))
         if change.type == CAUSE and change.resource is not None:
             await _answer(call, store, change, result)
     return result
+
+
+def require_client_change(change: Change, before: JsonObject | None) -> None:
+    """Raise Forbidden unless a client, or who acts for one, may make this change of a Task; `before` is None for a new one.
+
+    Every write of a Task under a client's circle passes here, by whatever interaction. What they may do now: report
+    progress (PROGRESS), and make a Task of their own. Which status may follow which is to be asked here too.
+    """
+    if before is None:
+        return
+    after = change.resource
+    if after is None:
+        raise _fixed(change, "Task", "A client does not delete a Task; set its status")
+    for name in sorted({*before, *after}):
+        if name.removeprefix("_") not in PROGRESS and _said(name, before) != _said(name, after):
+            raise _fixed(change, f"Task.{name}", f"A client changes no more of a Task than {_PROGRESS}")
+
+
+def _said(name: str, task: JsonObject) -> Any:
+    """What the element says; of `meta` what is not of the version."""
+    value = task.get(name)
+    if name == "meta" and value is not None:
+        value = {key: part for key, part in value.items() if key not in ("versionId", "lastUpdated")}
+    return value or None
+
+
+def _fixed(change: Change, expression: str, sentence: str) -> Forbidden:
+    named = (change.type, change.id)
+    return Forbidden(sentence, expression=(expression,), details_code="task-field-fixed", about=named)
 
 
 async def faults(call: Call, store: Store, resource: JsonObject) -> list[Issue]:

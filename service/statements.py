@@ -25,6 +25,10 @@ SIDE: Final = 12
 """How many arrays carry the string rows (six) and the range rows (six)."""
 
 
+Seen = tuple[str, tuple[str, ...]]
+"""A type, and what makes a row of it visible as `r`, and the current row of a version of it as `n`."""
+
+
 def _of(type_name: str, alias: str = "r") -> str:
     return f"{alias}.tenant_id = $1 and {alias}.type_id = {REGISTRY.types[type_name].id}"
 
@@ -89,10 +93,11 @@ def _not_replaced(table: str, alive: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def changes(arms: tuple[tuple[str, str], ...], place: tuple[str, ...] | None, limit: str, alive: str = "") -> str:
+def changes(arms: tuple[Seen, ...], place: tuple[str, ...] | None, limit: str, alive: str = "") -> str:
     """$1 tenant, $2 since, $3 before: the versions of many types' resources, each with what makes it visible, newest first.
 
-    Types that may be seen whole share one arm, so that the whole system costs two index ranges. `alive` as in `history`.
+    Types of which the same makes a row visible share one arm, so that the whole system costs two index ranges. `alive` as in
+    `history`.
     """
     behind = (
         ""
@@ -102,29 +107,32 @@ def changes(arms: tuple[tuple[str, str], ...], place: tuple[str, ...] | None, li
             f" {place[3]}::int)"
         )
     )
-    whole = [name for name, visible in arms if visible == "true"]
-    selects = [_changes("resource", whole, "true", behind, limit, alive)] if whole else []
-    selects += [
-        _changes(partition(name), [name], visible, behind, limit, alive) for name, visible in arms if visible != "true"
-    ]
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, visible in arms:
+        groups.setdefault(visible, []).append(name)
+    shown = {visible: names for visible, names in groups.items() if visible[0] != "false"} or groups
+    selects = [_changes(names, visible, behind, limit, alive) for visible, names in shown.items()]
     order = "updated desc, type_id desc, id desc, version desc"
     found = f"{' union all '.join(selects)} order by {order} limit {limit}"
     created = _created("p.type_id = v.type_id and p.id = v.id")
     return f"select v.*, {created} from ({found}) v order by {order}"
 
 
-def _changes(table: str, names: list[str], visible: str, behind: str, limit: str, alive: str) -> str:
+def _changes(names: list[str], visible: tuple[str, ...], behind: str, limit: str, alive: str) -> str:
+    tables = {partition(name) for name in names}
+    table = tables.pop() if len(tables) == 1 else "resource"
     columns = "r.type_id, r.id, r.version, r.updated, r.deleted, r.enc, r.content, r.fid"
     numbers = ", ".join(str(REGISTRY.types[name].id) for name in names)
     span = f"r.tenant_id = $1 and r.type_id in ({numbers}) and r.updated >= $2 and r.updated < $3{behind}"
     order = f"order by r.updated desc, r.type_id desc, r.id desc, r.version desc limit {limit}"
-    if visible != "true":  # a constraint speaks of the current version, as alias n
-        inner = f"n.tenant_id = $1 and n.type_id = r.type_id and n.id = r.id and {visible}"
-        visible = f"exists (select from {partition(names[0])} n where {inner})"
+    current, of_current = visible
+    if of_current != "true":  # of a version that was replaced the one that is current now decides
+        inner = f"n.tenant_id = $1 and n.type_id = r.type_id and n.id = r.id and {of_current}"
+        of_current = f"exists (select from {table} n where {inner})"
     past = _not_replaced(table, alive) if alive else ""
     return (
-        f"(select {columns} from {table} r where {span} and {visible} {order}) union all"
-        f" (select {columns} from resource_history r where {span}{past} and {visible} {order})"
+        f"(select {columns} from {table} r where {span} and {current} {order}) union all"
+        f" (select {columns} from resource_history r where {span}{past} and {of_current} {order})"
     )
 
 
@@ -198,8 +206,8 @@ CATALOGUE: Final[dict[str, Callable[[str], str]]] = {
     "vread": vread,
     "history": history,
     "history at": lambda type_name: history(type_name, alive="$7"),
-    "changes": lambda type_name: changes(((type_name, "true"),), ("$4", "$5", "$6", "$7"), "$8"),
-    "changes at": lambda type_name: changes(((type_name, "true"),), None, "$5", "$4"),
+    "changes": lambda type_name: changes(((type_name, ("true", "true")),), ("$4", "$5", "$6", "$7"), "$8"),
+    "changes at": lambda type_name: changes(((type_name, ("true", "true")),), None, "$5", "$4"),
     "insert": lambda _: insert(2, True),
     "change": lambda type_name: change(type_name, True, True),
     "delete": lambda type_name: change(type_name, False, True),

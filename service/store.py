@@ -12,7 +12,7 @@ import asyncpg
 
 from schemas import dates, ids, json
 from schemas.registry import REGISTRY
-from service import labels, links, statements
+from service import circle, labels, links, statements
 from service.audit import AuditRecord
 from service.content import Codec, written
 from service.database import Connection
@@ -20,11 +20,13 @@ from service.errors import Conflict, Forbidden, NotFound
 from service.grant import Grant
 from service.index import audit as audit_index
 from service.index import rows
+from service.redaction import redacted
 from service.search.binder import Binder
 from service.search.page import Pages
-from service.search.visible import predicate
+from service.search.visible import predicate, predicates
 
 JsonObject = dict[str, Any]
+_GROUP: Final = REGISTRY.types["Group"].id
 _BLANK: Final = rows.IndexRow()
 _CHUNK: Final = 32
 
@@ -119,6 +121,8 @@ class Store:
         self.pages = pages
         self._nested = False
         self._taken: set[tuple[str, str]] = set()
+        own = grant.patient is not None and circle.CONSENT not in grant.shape.circles
+        self._members = frozenset((self.key("Patient", str(grant.patient)),)) if own else frozenset[uuid.UUID]()
 
     @property
     def in_transaction(self) -> bool:
@@ -130,9 +134,28 @@ class Store:
         return ids.key(self.tenant_id, type_name, resource_id)
 
     def json(self, stored: Stored) -> bytes:
-        """The bytes of a version that is not a deletion."""
+        """The bytes of a version that is not a deletion, as this Grant may see them."""
         assert stored.content is not None
-        return self.codec.unpack(stored.enc, stored.content)
+        return self.unpack(REGISTRY.types[stored.type].id, stored.enc, stored.content)
+
+    def unpack(self, type_id: int, enc: int, content: bytes) -> bytes:
+        """The bytes of a resource of that type, as this Grant may see them."""
+        raw = self.codec.unpack(enc, content)
+        if type_id != _GROUP or not self.grant.shape.is_client:
+            return raw
+        return redacted(raw, self._members, self._keyed)
+
+    async def learn_members(self) -> None:
+        """Find out whose membership in a Group the caller may see, where the Grant does not say it itself."""
+        if self.grant.shape.is_client and circle.CONSENT in self.grant.shape.circles and self.grant.shows("Group"):
+            binder = Binder([self.tenant_id])
+            sql = circle.consenting(binder.bind)
+            found = await self.connection.fetch(sql, *self.grant.values(binder.values, self.tenant_id))
+            self._members = frozenset(row["id"] for row in found)
+
+    def current(self, stored: Stored) -> JsonObject | None:
+        """The parsed JSON of the version that a change is made of, None where that is a deletion."""
+        return None if stored.deleted else self.resource(stored)
 
     def resource(self, stored: Stored) -> JsonObject:
         """The parsed JSON of a version that is not a deletion."""
@@ -196,7 +219,9 @@ class Store:
         binder = Binder([self.tenant_id, span.since, span.before])
         alive = "" if span.alive is None else binder.bind(span.alive)
         place = None if start is None else tuple(map(binder.bind, start))
-        arms = tuple((name, self._visible("s", name, binder, "n")) for name in type_names)
+        names = tuple(type_names)
+        seen = predicates(self.grant, "s", names, self.tenant_id, ("r", "n"), binder.values)
+        arms = tuple(zip(names, seen, strict=True))
         sql = statements.changes(arms, place, binder.bind(limit), alive)
         return [
             Kept(Stored(REGISTRY.by_id[number].name, *found), created)
@@ -271,11 +296,7 @@ class Store:
     async def _admit(self, change: Change) -> None:
         """Keep the links of what was written: who is admitted to whose record by it."""
 
-        def keyed(written: str) -> tuple[str, uuid.UUID] | None:
-            found = rows.resident(self.tenant_id, self.base, written) if written else None
-            return None if found is None else (found[0], found[2])
-
-        kept = frozenset() if change.resource is None else links.links(change.resource, change.key, keyed)
+        kept = frozenset() if change.resource is None else links.links(change.resource, change.key, self._keyed)
         number = REGISTRY.types[change.type].id
         await self.connection.execute(links.KEEP, self.tenant_id, number, change.key, *links.columns(kept))
 
@@ -324,6 +345,11 @@ class Store:
         head = (self.tenant_id, type_id, change.key, change.version, change.updated, fid, enc, packed)
         target = rows.Target(self.tenant_id, self.base, change.type, change.key)
         return head, rows.build(change.resource, target)
+
+    def _keyed(self, written: str) -> tuple[str, uuid.UUID] | None:
+        """(type, key) of a reference to a resource here."""
+        found = rows.resident(self.tenant_id, self.base, written) if written else None
+        return None if found is None else (found[0], found[2])
 
     def _tombstone(self, before: Stored) -> rows.IndexRow:
         """Of a deletion nothing can be found; what hid the resource hides its history."""

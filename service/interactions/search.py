@@ -95,6 +95,7 @@ def _parsed(
 
 
 async def _answered(call: Call, store: Store, query: Query, path: str) -> Reply:
+    _require_sortable(call, query)
     asking = Asking(call, store, query, path, await terms(call, store, query))
     notes = list(query.ignored)
     if query.summary == "count":
@@ -102,13 +103,20 @@ async def _answered(call: Call, store: Store, query: Query, path: str) -> Reply:
         return Reply(200, content, type=call.type)
     found = await asking.page()
     part = bundle.cut(query)
-    made = bundle.entries(found.rows, "match", call.base, store.codec, part)
+    made = bundle.entries(found.rows, "match", call.base, store.unpack, part)
     if query.links:
         included, is_cut = await asking.included(found)
-        made += bundle.entries(included, "include", call.base, store.codec, part)
+        made += bundle.entries(included, "include", call.base, store.unpack, part)
         notes += [_cut(store.pages.include_limit)] if is_cut else []
     made += [bundle.note(notes)] if notes else []
     return Reply(200, bundle.bundle(made, asking.links(found), await asking.total(found)), type=call.type)
+
+
+def _require_sortable(call: Call, query: Query) -> None:
+    """Raise Forbidden for an order that would tell who the other members of a Group are."""
+    sorts = [(each.type, sort.code) for each in query.typed for sort in query.sort]
+    if call.grant.shape.is_client and any(reference.tells_members(*each) for each in sorts):
+        raise Forbidden("Groups cannot be sorted by their members by who sees only their own membership")
 
 
 def _cut(limit: int) -> Issue:
@@ -139,7 +147,7 @@ async def everything(call: Call, store: Store) -> Reply:
     if more:
         cursor = store.pages.sign(record.packed(rows[-1]), binding, call)
         links.append(("next", bundle.link(path, [*kept, ("_cursor", cursor)])))
-    made = bundle.entries(rows, "match", call.base, store.codec, None)
+    made = bundle.entries(rows, "match", call.base, store.unpack, None)
     total = len(rows) if place is None and not more else None
     return Reply(200, bundle.bundle(made, links, total), type="Patient", id=call.id)
 

@@ -9,10 +9,11 @@ from schemas import json
 from schemas.outcome import Issue, outcome
 from schemas.registry import REGISTRY
 from schemas.subset import elements, summary
-from service.content import Codec
 from service.search.query import Query
 
 Cut = Callable[[bytes], bytes]
+Unpack = Callable[[int, int, bytes], bytes]
+"""The bytes of a resource, from its type's number, `enc` and `content`."""
 _SAFE: Final = "$*,/:;@|"
 _END: Final = {mode: f',"search":{{"mode":"{mode}"}}}}'.encode() for mode in ("match", "include", "outcome")}
 
@@ -32,13 +33,13 @@ def _start(base: str, type_id: int) -> str:
     return f'{{"fullUrl":"{base}/{REGISTRY.by_id[type_id].name}/'
 
 
-def entries(rows: Iterable[Any], mode: str, base: str, codec: Codec, part: Cut | None) -> list[bytes]:
+def entries(rows: Iterable[Any], mode: str, base: str, unpack: Unpack, part: Cut | None) -> list[bytes]:
     """The entries of rows that have type_id, id, fid, enc and content."""
-    end, unpack = _END[mode], codec.unpack
+    end = _END[mode]
     made = []
     for row in rows:
         type_id, key, fid, enc, stored = row[:5]
-        raw = unpack(enc, stored)
+        raw = unpack(type_id, enc, stored)
         if part is not None:
             raw = part(raw)
         made.append(b'%b%b","resource":%b%b' % (_start(base, type_id).encode(), (fid or str(key)).encode(), raw, end))

@@ -167,15 +167,10 @@ def _refers_by_k1(names: Sequence[str]) -> bool:
 
 
 def _visible(frame: Frame, names: Sequence[str]) -> str:
-    whole: list[str] = []
-    parts: list[str] = []
+    groups: dict[str, list[str]] = {}
     for name in names:
-        seen = frame.seen(name, "r", "r")[1]
-        if seen == "true":
-            whole.append(str(REGISTRY.types[name].id))
-        elif seen != "false":
-            parts.append(f"(r.type_id = {REGISTRY.types[name].id} and {seen})")
-    parts += [f"r.type_id in ({', '.join(whole)})"] if whole else []
+        groups.setdefault(frame.seen(name, "r", "r")[1], []).append(str(REGISTRY.types[name].id))
+    parts = [f"(r.type_id in ({', '.join(numbers)}) and {seen})" for seen, numbers in groups.items() if seen != "false"]
     return f"({' or '.join(parts)})" if parts else "false"
 
 

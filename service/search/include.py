@@ -119,7 +119,7 @@ def _links(
     """The links of one parameter that can lead from, or to, one of the types searched, or from wherever an iteration is."""
     if not is_reverse and source not in types and not iterate:
         return
-    by_url = is_canonical(param)
+    by_url, of_members = is_canonical(param), reference.tells_members(source, param.code)
     for target in reference.targets(source, param.code):
         if only not in (None, target) or (is_reverse and target not in types and not iterate):
             continue
@@ -131,12 +131,12 @@ def _links(
             yield Link(source, target, "patient", 0, is_reverse, iterate)
         elif not is_reverse:
             number = reference_key(param.id, REGISTRY.types[target].id)
-            yield Link(source, target, "ref", number, is_reverse, iterate)
+            yield Link(source, target, "ref", number, is_reverse, iterate, of_members)
         else:
             type_id, target_id = REGISTRY.types[source].id, REGISTRY.types[target].id
             salt = reader.binder.add(tokens.reference_salt(reader.tenant_id, type_id, param.id, target_id))
             for column in reference.columns(source, param.code):
-                yield Link(source, target, column, salt, is_reverse, iterate)
+                yield Link(source, target, column, salt, is_reverse, iterate, of_members)
 
 
 def page(shape: Page, frame: Frame) -> str:
@@ -185,7 +185,8 @@ def _arms(
         how = link.target if link.column == "words" else "reverse" if link.reverse else "forward"
         # What somebody refers to is shown to whom could read it or find it; what refers here has to be found.
         table, seen = frame.seen(name, "t", "s" if link.reverse else "rs")
-        if seen != "false":
+        tells = link.of_members and link.target != "Patient" and frame.members is not None
+        if seen != "false" and not tells:
             groups.setdefault((how, table, seen), []).append(link)
     for (how, table, seen), group in groups.items():
         types = {REGISTRY.types[link.source if link.reverse else link.target].id for link in group}

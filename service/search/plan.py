@@ -22,6 +22,7 @@ from service.search.query import (
     HotDate,
     Identity,
     Listed,
+    Membership,
     Negated,
     Place,
     Range,
@@ -70,6 +71,8 @@ def rank(test: Test, type_name: str) -> int | None:
             return _RANKS[column] if column in INDEXED.get(type_name, ()) else None
         case Place(column=column):
             return _RANKS.get(column)
+        case Membership(test=inner):
+            return rank(inner, type_name)
         case Listed():
             return 2
         case Chain(column="patient") | Has():

@@ -120,6 +120,13 @@ class Has(NamedTuple):
     tag: str = "has"
 
 
+class Membership(NamedTuple):
+    """Something about who the members of a Group are: callers who see only their own membership find it by that alone."""
+
+    test: "Test"
+    tag: str = "membership"
+
+
 class Listed(NamedTuple):
     """An item of the List whose key is in the slot; `key` is the number of such an item in refk."""
 
@@ -163,6 +170,7 @@ Test: TypeAlias = (
     | Updated
     | Chain
     | Has
+    | Membership
     | Listed
     | Further
     | Span
@@ -185,7 +193,7 @@ class Link(NamedTuple):
     """One way an include goes: from rows of `source` to rows of `target` that they refer to, or back when `reverse`.
 
     `column` holds the reference: patient, ref (`number` is that in refk), k1 or sel (`number` is the slot of the salt), or
-    words (`number` is the parameter, whose canonical URL is looked up).
+    words (`number` is the parameter, whose canonical URL is looked up). `of_members`: it tells who the members of a Group are.
     """
 
     source: str
@@ -194,6 +202,7 @@ class Link(NamedTuple):
     number: int
     reverse: bool
     iterate: bool
+    of_members: bool = False
 
 
 class Typed(NamedTuple):

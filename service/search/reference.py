@@ -9,7 +9,7 @@ from schemas.nearest import did_you_mean
 from schemas.registry import REGISTRY, SearchParam
 from service.index import layout
 from service.index.rows import reference_key
-from service.search.query import Always, Chain, Has, Place, Test
+from service.search.query import Always, Chain, Has, Membership, Place, Test
 from service.search.reader import Reader, any_of
 from service.search.text import Malformed, alternatives, split, unescape
 
@@ -51,7 +51,16 @@ def read(reader: Reader, type_name: str, param: SearchParam, modifier: str | Non
             found.append((layout.identifier_column(type_name, param.code), made))
         else:
             found += _written(reader, type_name, param, modifier, unescape(item))
-    return reader.places(found) if found else Always(False)
+    return _of(type_name, param.code, reader.places(found) if found else Always(False))
+
+
+def tells_members(type_name: str, code: str) -> bool:
+    """Whether the parameter tells who the members of a Group are, which not everybody may know."""
+    return type_name == "Group" and code == "member"
+
+
+def _of(type_name: str, code: str, test: Test) -> Test:
+    return Membership(test) if tells_members(type_name, code) else test
 
 
 def _identifier(item: str) -> str:
@@ -128,14 +137,15 @@ def chain(reader: Reader, type_name: str, param: SearchParam, target: str, test:
         return Chain("patient", target, test)
     type_id, target_id = REGISTRY.types[type_name].id, REGISTRY.types[target].id
     salt = reader.binder.add(tokens.reference_salt(reader.tenant_id, type_id, param.id, target_id))
-    return any_of([Chain(column, target, test, salt) for column in columns(type_name, param.code)])
+    made = any_of([Chain(column, target, test, salt) for column in columns(type_name, param.code)])
+    return _of(type_name, param.code, made)
 
 
 def has(type_name: str, source: str, param: SearchParam, test: Test) -> Test:
     """The test that some resource of type `source`, for which `test` holds, refers to this one under `param`."""
     if type_name == "Patient" and layout.is_patient_column(source, param.code):
         return Has(source, test, None)
-    return Has(source, test, reference_key(param.id, REGISTRY.types[type_name].id))
+    return _of(source, param.code, Has(source, test, reference_key(param.id, REGISTRY.types[type_name].id)))
 
 
 def compartment(reader: Reader, type_name: str, codes: Sequence[str], owner: tuple[str, str]) -> Test:
@@ -149,4 +159,5 @@ def compartment(reader: Reader, type_name: str, codes: Sequence[str], owner: tup
             found += to(reader, type_name, REGISTRY.types[type_name].search[code], *owner)
     if found:
         tests.append(reader.places(found))
-    return any_of(tests)
+    # The only parameter that puts a Group into a compartment.
+    return _of(type_name, "member", any_of(tests))

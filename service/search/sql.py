@@ -14,7 +14,7 @@ from service.search.binder import Binder
 from service.search.order import Key
 from service.search.plan import Arm
 from service.search.query import Query, Sort, Typed
-from service.search.visible import visible
+from service.search.visible import members, visible
 from service.search.where import Frame, is_positive
 
 LIMITS: Final = (1, 2, 3, 6, 11, 21, 51, 101, 201, 501, 1001)
@@ -82,7 +82,10 @@ def compiled(make: Callable[[Any, Frame], str], shape: Any, values: int, grant: 
     """`make(shape)` under the Grant, its slots renumbered without gaps; among its constants are the caller's Owns."""
     binder = Binder([None] * values)
     binder.values[0] = tenant_id
-    frame = Frame(lambda letter, type_name, alias: visible(grant, letter, type_name, tenant_id, alias, binder))
+    frame = Frame(
+        lambda letter, type_name, alias: visible(grant, letter, type_name, tenant_id, alias, binder),
+        members(grant.shape, binder),
+    )
     sql = make(shape, frame)
     numbers = {number: at + 1 for at, number in enumerate(sorted({int(found) for found in _SLOT.findall(sql)}))}
     dense = _SLOT.sub(lambda found: f"${numbers[int(found[1])]}", sql)

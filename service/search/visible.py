@@ -4,6 +4,7 @@ Within a constraint the rows it looks up are those of the rule's circles, withou
 chooses tells nothing of what the person could not find. Scopes do not limit them: the rule speaks of the data.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -36,6 +37,28 @@ def predicate(
     return sql
 
 
+def predicates(
+    grant: Grant, letter: str, type_names: tuple[str, ...], tenant_id: int, aliases: tuple[str, ...], values: list[Any]
+) -> tuple[tuple[str, ...], ...]:
+    """As `predicate` for several types, each under every one of the aliases; what is the same for types is the same SQL."""
+    own = tenant_id if grant.shape.is_constrained else 0
+    made, symbols = _of_types(grant.shape, letter, type_names, own, aliases, len(values))
+    values += grant.values(symbols, tenant_id) if symbols else ()
+    return made
+
+
+@lru_cache(maxsize=256)
+def _of_types(
+    shape: Shape, letter: str, type_names: tuple[str, ...], tenant_id: int, aliases: tuple[str, ...], first: int
+) -> tuple[tuple[tuple[str, ...], ...], tuple[Any, ...]]:
+    binder = Binder([None] * first)
+    made = tuple(
+        tuple(_written(shape, Asked(name, alias, letter, False), tenant_id, binder) for alias in aliases)
+        for name in type_names
+    )
+    return made, tuple(binder.values[first:])
+
+
 @lru_cache(maxsize=16384)
 def _remembered(shape: Shape, asked: Asked, tenant_id: int, first: int) -> tuple[str, tuple[Any, ...]]:
     binder = Binder([None] * first)
@@ -55,8 +78,10 @@ def _written(shape: Shape, asked: Asked, tenant_id: int, binder: Binder) -> str:
 
 
 def _any(limits: tuple[Limit, ...], shape: Shape, asked: Asked, tenant_id: int, binder: Binder) -> str:
+    mark = len(binder.values)
     made = [_all(limit, shape, asked, tenant_id, binder) for limit in limits]
     if "true" in made:
+        del binder.values[mark:]
         return "true"
     found = [each for each in made if each != "false"]
     return f"({' or '.join(found)})" if found else "false"
@@ -97,8 +122,13 @@ def _found(
         parts = [circle.condition(circles, of, bind), *_unhidden(shape, of, bind)]
         return "false" if "false" in parts else " and ".join(part for part in parts if part != "true") or "true"
 
-    frame = Frame(inner)
+    frame = Frame(inner, members(shape, binder))
     return f"({' and '.join(f'({frame.condition(test, asked.type, asked.alias)})' for test in tests)})"
+
+
+def members(shape: Shape, binder: Binder) -> Callable[[], str] | None:
+    """What `Frame.members` is for callers of this kind."""
+    return (lambda: circle.member_tokens(shape.circles, _bind(binder))) if shape.is_client else None
 
 
 def _unhidden(shape: Shape, asked: Asked, bind: Bind) -> list[str]:

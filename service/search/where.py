@@ -21,6 +21,7 @@ from service.search.query import (
     HotDate,
     Identity,
     Listed,
+    Membership,
     Negated,
     Place,
     Present,
@@ -75,9 +76,13 @@ _STRINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What every table of one statement stands in: `visible` is the caller's Grant as SQL."""
+    """What every table of one statement stands in: `visible` is the caller's Grant as SQL.
+
+    `members` gives the tokens of the memberships in Groups that the caller may know of, as SQL; None for who may know all.
+    """
 
     visible: Visible
+    members: Callable[[], str] | None = None
 
     def rows(self, type_name: str, alias: str, letters: str = "s", test: Test | None = None) -> tuple[str, list[str]]:
         """(table and alias, conditions) for the rows of a type that are there and that the caller may see.
@@ -206,9 +211,14 @@ def _chain(frame: Frame, test: Chain, type_name: str, alias: str) -> str:
     inner = f"{alias}c"
     if test.column == "patient":
         return f"{alias}.patient in ({frame.inner(test.test, test.type, inner, f'{inner}.id')})"
-    made = reference_sql(f"{inner}.id", f"${test.salt}::bigint")
-    found = f"array({frame.inner(test.test, test.type, inner, made)})"
+    found = _referring(frame, test, inner)
     return f"{alias}.k1 = any({found})" if test.column == "k1" else f"{alias}.sel && {found}"
+
+
+def _referring(frame: Frame, test: Chain, inner: str) -> str:
+    """The tokens of references to what a chain leads to."""
+    made = reference_sql(f"{inner}.id", f"${test.salt}::bigint")
+    return f"array({frame.inner(test.test, test.type, inner, made)})"
 
 
 def _has(frame: Frame, test: Has, type_name: str, alias: str) -> str:
@@ -218,6 +228,28 @@ def _has(frame: Frame, test: Has, type_name: str, alias: str) -> str:
     referred = f" cross join lateral unnest({inner}.ref, {inner}.refk) {inner}r(id, k)"
     found = frame.inner(test.test, test.type, inner, f"{inner}r.id", referred, [f"{inner}r.k = {test.key}"])
     return f"{alias}.id in ({found})"
+
+
+def _membership(frame: Frame, test: Membership, type_name: str, alias: str) -> str:
+    if frame.members is None or isinstance(test.test, Always):
+        return frame.condition(test.test, type_name, alias)
+    if isinstance(test.test, Has):
+        # Of Patients those of others are out of sight; who else is a member is nobody's to know.
+        return frame.condition(test.test, type_name, alias) if type_name == "Patient" else "false"
+    asked = test.test.tests if isinstance(test.test, AnyOf) else (test.test,)
+    own = frame.members()
+    found = [
+        f"{alias}.sel && array(select unnest({_member_tokens(frame, each, alias)}) intersect select unnest({own}))"
+        for each in asked
+    ]
+    return f"({' or '.join(found)})"
+
+
+def _member_tokens(frame: Frame, test: Test, alias: str) -> str:
+    if isinstance(test, Place):
+        return f"array[${test.slot}::bigint]" if test.size == 1 else f"${test.slot}::bigint[]"
+    assert isinstance(test, Chain)
+    return _referring(frame, test, f"{alias}c")
 
 
 def _listed(frame: Frame, test: Listed, type_name: str, alias: str) -> str:
@@ -257,6 +289,7 @@ _RENDER: Final[dict[type, Callable[..., str]]] = {
     Updated: _updated,
     Chain: _chain,
     Has: _has,
+    Membership: _membership,
     Listed: _listed,
     Further: _further,
     Span: _span,
