@@ -72,8 +72,9 @@ PURGE_CODES: Final = "delete from oauth_code where tenant_id = $1 and expires < 
 PURGE_REFRESH: Final = "delete from oauth_refresh where tenant_id = $1 and expires < $2"
 PURGE_REQUESTS: Final = "delete from oauth_request where tenant_id = $1 and expires < $2"
 PURGE_LAUNCHES: Final = "delete from oauth_launch where tenant_id = $1 and expires < $2"
-_PURGES: Final = (PURGE_CODES, PURGE_REFRESH, PURGE_REQUESTS, PURGE_LAUNCHES, PURGE)
-STATEMENTS: Final = (ADD, OF_TENANT, OF_ACCOUNT, OWNERS, HOLD, END, END_TOKENS, ALIKE, STANDING, *_PURGES)
+_OVER: Final = (PURGE_REQUESTS, PURGE_LAUNCHES)
+_ENDED: Final = (PURGE_CODES, PURGE_REFRESH, PURGE)
+STATEMENTS: Final = (ADD, OF_TENANT, OF_ACCOUNT, OWNERS, HOLD, END, END_TOKENS, ALIKE, STANDING, *_OVER, *_ENDED)
 LASTS: Final = timedelta(days=365)
 """After how long the person has to be asked again, whatever happened since."""
 KEPT: Final = timedelta(days=1)
@@ -228,6 +229,8 @@ async def scopes_allowed(
 
 
 async def purge(connection: asyncpg.Connection[Any], tenant_id: int, now: datetime) -> None:
-    """Forget what ended more than a day ago."""
-    for statement in _PURGES:
+    """Forget requests and launches that are over, and what ended more than a day ago: until then its misuse is seen."""
+    for statement in _OVER:
+        await connection.execute(statement, tenant_id, now)
+    for statement in _ENDED:
         await connection.execute(statement, tenant_id, now - KEPT)

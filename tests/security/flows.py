@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +12,8 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from schemas import dates
 from service.oauth import authorizations, authorize, clients, token
@@ -83,20 +86,31 @@ class App:
             sent["client_id"] = self.client_id
         return await http.post(f"{self.issuer}/oauth/token", data=sent, auth=auth, headers=headers)
 
-    async def redeem(self, http: httpx.AsyncClient, code: str, **changes: str | None) -> httpx.Response:
-        """The exchange of a code."""
+    async def redeem(
+        self, http: httpx.AsyncClient, code: str | None, key: ECKey | None = None, **changes: str | None
+    ) -> httpx.Response:
+        """The exchange of a code, with a proof of `key` if there is one."""
         form: dict[str, str | None] = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": self.redirect_uri,
             "code_verifier": self.verifier,
         } | changes
-        return await self.token(http, **form)
+        return await self.token(http, proof(key, f"{self.issuer}/oauth/token") if key else None, **form)
 
-    async def refresh(self, http: httpx.AsyncClient, refresh_token: str, **changes: str | None) -> httpx.Response:
-        """The exchange of a refresh token."""
+    async def refresh(
+        self, http: httpx.AsyncClient, refresh_token: str | None, key: ECKey | None = None, **changes: str | None
+    ) -> httpx.Response:
+        """The exchange of a refresh token, with a proof of `key` if there is one."""
         form: dict[str, str | None] = {"grant_type": "refresh_token", "refresh_token": refresh_token} | changes
-        return await self.token(http, **form)
+        return await self.token(http, proof(key, f"{self.issuer}/oauth/token") if key else None, **form)
+
+
+def proof(key: ECKey, url: str) -> dict[str, str]:
+    """The header by which a POST to the address proves the key (RFC 9449)."""
+    head = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)}
+    claims = {"htm": "POST", "htu": url, "iat": int(time.time()), "jti": secrets.token_hex(16)}
+    return {"DPoP": jwt.encode(head, claims, key, algorithms=["ES256"], default_type=None)}
 
 
 @dataclass
@@ -366,3 +380,8 @@ class Stage:
         answer = await self.http.post(f"{self.issuer}/oauth/launch", json=body, headers=headers)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["launch"])
+
+    async def purge(self, hours: int) -> None:
+        """Forget what may be forgotten, as after so many hours."""
+        async with self.connection() as connection:
+            await authorizations.purge(connection, self.house.tenant_id, dates.clock() + timedelta(hours=hours))

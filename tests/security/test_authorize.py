@@ -583,3 +583,33 @@ async def test_prompt_none_of_half_a_sign_in_is_refused(stage: Any) -> None:
     app, person = await stage.app("openid"), await stage.person("Practitioner/d1")
     await stage.execute("update account set password_hash = 'x', password_until = now() where tenant_id = $1")
     assert (await silently(stage, app, person))["error"] == "login_required"
+
+
+# Housekeeping.
+
+
+async def test_what_is_over_is_forgotten_and_what_stands_stays(stage: Any) -> None:
+    app, person = await stage.app(), await stage.person("Patient/p1")
+    body = await stage.tokens(app, person)
+    await stage.begin(app)
+    await stage.launch(patient="p1")
+    tables = ("oauth_request", "oauth_launch", "oauth_code", "oauth_refresh", "oauth_authorization")
+    await stage.purge(hours=0)
+    assert [await stage.count(table) for table in tables] == [1, 1, 1, 1, 1]
+    await stage.purge(hours=1)
+    assert [await stage.count(table) for table in tables] == [0, 0, 1, 1, 1]
+    await stage.purge(hours=25)
+    assert [await stage.count(table) for table in tables] == [0, 0, 0, 1, 1]
+    assert (await app.refresh(stage.http, body["refresh_token"])).status_code == 200
+    await stage.purge(hours=24 * 92)
+    assert [await stage.count(table) for table in tables] == [0, 0, 0, 0, 1]
+    await stage.purge(hours=24 * 367)
+    assert [await stage.count(table) for table in tables] == [0, 0, 0, 0, 0]
+
+
+async def test_of_consents_without_a_refresh_token_the_latest_is_remembered(stage: Any) -> None:
+    app, person = await stage.app("openid"), await stage.person("Patient/p1")
+    for _ in range(3):
+        await stage.tokens(app, person)
+    await stage.purge(hours=25)
+    assert await stage.count("oauth_authorization") == 1

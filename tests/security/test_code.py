@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from joserfc.jwk import ECKey
 
 
 def refused(answer: httpx.Response, error: str = "invalid_grant", status: int = 400) -> None:
@@ -226,6 +227,34 @@ async def test_two_workers_do_not_both_take_a_code(stage: Any, app: Any, person:
     async with httpx.AsyncClient(transport=transport) as there:
         answers = await stage.race(lambda: app.redeem(stage.http, code), lambda: app.redeem(there, code))
     assert sorted(answer.status_code for answer in answers) == [200, 400]
+
+
+# A key that the tokens are bound to (RFC 9449).
+
+
+@pytest.mark.parametrize("method", ["none", "client_secret_basic"])
+async def test_a_proof_binds_the_tokens_to_its_key(stage: Any, person: Any, method: str) -> None:
+    app, key = await stage.app(auth_method=method), ECKey.generate_key("P-256")
+    answer = await app.redeem(stage.http, await stage.code(app, person), key)
+    body = answer.json()
+    assert body["token_type"] == "DPoP"
+    assert (await stage.access(body["access_token"])).jkt == key.thumbprint()
+    assert await stage.reads(body["access_token"], "Patient/p1") == 401
+
+
+async def test_a_code_asked_for_with_a_key_is_of_use_with_that_key_alone(stage: Any, app: Any, person: Any) -> None:
+    key, other = ECKey.generate_key("P-256"), ECKey.generate_key("P-256")
+    code = await stage.code(app, person, {"dpop_jkt": key.thumbprint()})
+    refused(await app.redeem(stage.http, code))
+    refused(await app.redeem(stage.http, code, other))
+    assert (await app.redeem(stage.http, code, key)).status_code == 200
+
+
+async def test_a_client_registered_for_it_needs_a_proof(stage: Any, person: Any) -> None:
+    app = await stage.app(dpop=True)
+    code = await stage.code(app, person)
+    refused(await app.redeem(stage.http, code), "invalid_dpop_proof")
+    assert (await app.redeem(stage.http, code, ECKey.generate_key("P-256"))).status_code == 200
 
 
 # The answer.

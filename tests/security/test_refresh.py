@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from joserfc.jwk import ECKey
 
 REFRESHED = "update oauth_refresh set used = used - interval '11 seconds' where tenant_id = $1"
 IDLE = "update account_session set used = used - interval '16 minutes' where tenant_id = $1"
@@ -252,6 +253,30 @@ async def test_a_confidential_client_keeps_its_token(stage: Any, person: Any) ->
         body = await renewed(stage, app, first["refresh_token"])
         assert body["refresh_token"] == first["refresh_token"]
         await stage.execute(REFRESHED)
+
+
+# A key that the tokens are bound to (RFC 9449).
+
+
+async def test_the_token_of_a_public_client_is_of_use_with_its_key_alone(stage: Any, app: Any, person: Any) -> None:
+    key, other = ECKey.generate_key("P-256"), ECKey.generate_key("P-256")
+    answer = await app.redeem(stage.http, await stage.code(app, person), key)
+    token = answer.json()["refresh_token"]
+    refused(await app.refresh(stage.http, token))
+    refused(await app.refresh(stage.http, token, other))
+    for _ in range(2):
+        answer = await app.refresh(stage.http, token, key)
+        assert (answer.status_code, answer.json()["token_type"]) == (200, "DPoP")
+        assert (await stage.access(answer.json()["access_token"])).jkt == key.thumbprint()
+        token = answer.json()["refresh_token"]
+
+
+async def test_a_confidential_client_may_change_its_key(stage: Any, person: Any) -> None:
+    """Its refresh token is bound to the client, which proves itself (RFC 9449, 5)."""
+    app, key, other = await stage.app(auth_method="client_secret_basic"), *(ECKey.generate_key("P-256") for _ in "12")
+    token = (await app.redeem(stage.http, await stage.code(app, person), key)).json()["refresh_token"]
+    answer = await app.refresh(stage.http, token, other)
+    assert (await stage.access(answer.json()["access_token"])).jkt == other.thumbprint()
 
 
 # How long.

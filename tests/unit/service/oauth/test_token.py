@@ -14,7 +14,20 @@ import pytest
 
 from service import tenants
 from service.errors import Conflict, NotFound, Unprocessable
-from service.oauth import clients, grants, keys, replay, revoke, token
+from service.oauth import (
+    authorizations,
+    authorize,
+    clients,
+    code,
+    grants,
+    keys,
+    launch,
+    par,
+    refresh,
+    replay,
+    revoke,
+    token,
+)
 from service.oauth.faults import InvalidClient, InvalidRequest, InvalidScope, UnsupportedGrantType
 from service.oauth.form import Credentials, OAuthRequest
 from service.oauth.keys import Keys
@@ -226,6 +239,12 @@ def test_every_statement_names_its_tenant() -> None:
         *revoke.STATEMENTS,
         *replay.STATEMENTS,
         *keys.STATEMENTS,
+        *authorizations.STATEMENTS,
+        *authorize.STATEMENTS,
+        *code.STATEMENTS,
+        *launch.STATEMENTS,
+        *par.STATEMENTS,
+        *refresh.STATEMENTS,
     ):
         tables = len(re.findall(r"\b(?:from|update|into) (?:oauth_|signing_)", statement))
         assert tables
