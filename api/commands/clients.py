@@ -31,7 +31,10 @@ Redirects = Annotated[
 ]
 Public = Annotated[bool, typer.Option("--public", help="It cannot keep a secret: an app in a browser or on a phone.")]
 Jwks = Annotated[
-    Path | None, typer.Option(help="A file with its public keys; it then authenticates by private_key_jwt.")
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="A file with its public keys; it then authenticates by private_key_jwt."
+    ),
 ]
 JwksUri = Annotated[
     str | None, typer.Option(help="Where its public keys are; it then authenticates by private_key_jwt.")

@@ -55,7 +55,7 @@ class NewClient:
 def grants_for(scope: str, *, has_redirect: bool, is_public: bool) -> tuple[str, ...]:
     """The grant types that a client needs for its scopes, where it does not say itself."""
     speaks_for_itself = any(grant_of(word) == "client_credentials" for word in scope.split())
-    personal = ("authorization_code", "refresh_token") if has_redirect else ()
+    personal = ("authorization_code", "refresh_token") if has_redirect or is_public else ()
     own = ("client_credentials",) if not is_public and (speaks_for_itself or not personal) else ()
     return (*personal, *own)
 

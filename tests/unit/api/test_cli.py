@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from joserfc.jwk import ECKey
 
 HEARTH = (sys.executable, "-c", "from api.cli import main; main()")
 
@@ -56,6 +57,46 @@ def test_registers_lists_rotates_and_disables_a_client(migrated: Path) -> None:
     assert "disabled" in listed
     assert made["client_secret"] not in listed
     assert rotated["client_secret"] not in listed
+
+
+def test_registers_apps_for_people_and_clients_with_keys(migrated: Path) -> None:
+    app = ("clients", "add", "--name", "App", "--public", "--scope", "openid patient/Task.rs", "--json")
+    made = json.loads(hearth(migrated, *app, "--redirect-uri", "https://app.example.org/done", "--dpop"))
+    assert set(made) == {"client_id"}
+    assert "redirect_uris" in hearth(migrated, *app, code=1)
+    keys, public = migrated / "jwks.json", ECKey.generate_key("P-384", {"kid": "a"})
+    keys.write_text(json.dumps({"keys": [public.as_dict(private=False)]}))
+    signing = ("clients", "add", "--name", "Backend", "--scope", "system/*.rs", "--json")
+    signer = json.loads(hearth(migrated, *signing, "--jwks", str(keys), "--clearance", "HIV"))
+    assert set(signer) == {"client_id"}
+    assert "has no secret" in hearth(migrated, "clients", "rotate", signer["client_id"], code=1)
+    assert "https" in hearth(migrated, *signing, "--jwks-uri", "http://127.0.0.1:9/jwks", code=1)
+    hearth(migrated, *signing, "--jwks-uri", "http://127.0.0.1:9/jwks", HEARTH_ALLOW_LOOPBACK_JWKS="1")
+    listed = {one["client_id"]: one["by"] for one in json.loads(hearth(migrated, "clients", "list", "--json"))}
+    assert (listed[made["client_id"]], listed[signer["client_id"]]) == ("none", "private_key_jwt")
+
+
+def test_invites_others_to_register_clients(migrated: Path) -> None:
+    assert (
+        len(json.loads(hearth(migrated, "clients", "invite", "--scope", "openid patient/*.rs", "--json"))["token"]) > 40
+    )
+    assert "is no scope" in hearth(migrated, "clients", "invite", "--scope", "everything", code=1)
+
+
+def test_makes_lists_and_rotates_the_signing_keys(migrated: Path) -> None:
+    (first,) = json.loads(hearth(migrated, "keys", "list", "--json"))
+    assert (first["algorithm"], first["state"]) == ("RS256", "signs")
+    kid = hearth(migrated, "keys", "rotate").split()[1]
+    new, old = json.loads(hearth(migrated, "keys", "list", "--json"))
+    assert (new["kid"], new["state"]) == (kid, "signs")
+    assert old["kid"] == first["kid"]
+    assert old["state"].startswith("published until ")
+
+
+def test_says_that_the_secret_is_another_than_before(migrated: Path) -> None:
+    said = hearth(migrated, "migrate", code=1, HEARTH_SECRET_KEY="another one, of 32 characters or more")
+    assert said.startswith("hearth: The server's secret is not the one")
+    assert "HEARTH_SECRET_KEY" in said
 
 
 def test_makes_a_tenant_with_clients_of_its_own(migrated: Path) -> None:
