@@ -8,7 +8,10 @@ from typing import Any
 import argon2
 import pytest
 
+from service import tenants
 from service.errors import Conflict, HearthError, NotFound, TooManyRequests, Unprocessable
+from service.oauth import authorizations, token
+from service.oauth.authorizations import NewAuthorization
 from service.people import accounts, attempts, passwords
 from service.people.accounts import Account
 from service.people.attempts import FIRST_WAIT_SECONDS, FREE, LONGEST_WAIT_SECONDS, SignInRefused
@@ -310,3 +313,35 @@ async def test_failures_are_forgotten_after_a_day(office: Any) -> None:
         assert (await office.refused("nobody@example.org")).retry_after is not None
         await attempts.purge(connection, office.tenant_id, office.at(1) + attempts.KEPT)
     assert (await office.refused("nobody@example.org")).retry_after is None
+
+
+# What practitioners see
+
+
+async def test_no_token_of_the_old_policy_is_issued_while_it_changes(office: Any) -> None:
+    account = await office.add(fhir_user=await office.resource("Practitioner"))
+    expires = office.at(600)
+    async with office.connection() as connection:
+        consent = NewAuthorization("app", account.account_id, b"", office.at(), "user/*.rs", {}, None, expires)
+        authorization_id = await authorizations.add(connection, office.tenant_id, consent, office.at())
+        await connection.execute(
+            "insert into oauth_client (tenant_id, client_id, name, scope) values ($1, 'app', 'App', '')",
+            office.tenant_id,
+        )
+        async with connection.transaction():
+            standing = await authorizations.standing(connection, office.tenant_id, authorization_id)
+            changing = asyncio.create_task(change(office, "tenant"))
+            await asyncio.sleep(0.1)
+            assert not changing.done()
+            access = standing.access("app", "user/*.rs", expires, None)
+            issued = await token.mint(connection, office.tenant_id, access, office.at())
+        await changing
+        assert access.reach == "care-team"
+        assert await token.access(connection, office.tenant_id, issued, office.at()) is None
+        standing = await authorizations.standing(connection, office.tenant_id, authorization_id)
+        assert standing.reach == "tenant"
+
+
+async def change(office: Any, reach: str) -> None:
+    async with office.connection() as connection:
+        await tenants.set_practitioner_access(connection, office.house.name, reach, office.at())
