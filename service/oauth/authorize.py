@@ -26,7 +26,7 @@ from service.oauth.clients import Client
 from service.oauth.parameters import PageFault, checked
 from service.oauth.redirect import located
 from service.oauth.smart import Place
-from service.people import policy
+from service.people import policy, sessions
 from service.people.accounts import Account
 from service.people.sessions import Session
 
@@ -196,6 +196,9 @@ async def allow(
     if not granted:
         return await deny(connection, tenant_id, handle, asked, now)
     async with connection.transaction():
+        # Held, so that who ends the session right now waits, and then sees what was allowed in it.
+        if not await sessions.touch(connection, tenant_id, session.digest, now):
+            raise PageFault(OVER)
         await _take(connection, tenant_id, handle, now)
         new = authorizations.NewAuthorization(
             client_id=asked.client.client_id,

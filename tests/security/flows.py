@@ -168,6 +168,18 @@ class Stage:
         assert session is not None
         return Person(account, cookie, session)
 
+    async def sign_out(self, person: Person) -> None:
+        """End the session."""
+        async with self.connection() as connection:
+            await sessions.close(connection, self.house.tenant_id, person.cookie, dates.clock())
+
+    async def new_password(self, person: Person) -> None:
+        """Give the account another password."""
+        async with self.connection() as connection:
+            await accounts.set_password(
+                connection, self.house.tenant_id, person.account, secrets.token_urlsafe(16), dates.clock()
+            )
+
     async def begin(self, app: App, method: str = "GET", **changes: str | None) -> httpx.Response:
         """The authorization request as the browser makes it."""
         url, params = f"{self.issuer}/oauth/authorize", app.asks(**changes)

@@ -519,6 +519,30 @@ async def test_the_session_of_another_person_is_none(stage: Any) -> None:
     assert stage.next_step(asked, person) == "sign-in"
 
 
+async def test_a_session_that_is_over_allows_nothing(stage: Any) -> None:
+    app, person = await stage.app(), await stage.person("Patient/p1")
+    handle, asked = await stage.signed_in(await stage.begin(app), person)
+    await stage.sign_out(person)
+    with pytest.raises(stage.PageFault):
+        await stage.allow(handle, asked, person)
+    assert await stage.count("oauth_authorization") == 0
+
+
+async def test_nothing_that_is_allowed_outlives_a_new_password_at_the_same_time(stage: Any) -> None:
+    app, person = await stage.app(), await stage.person("Patient/p1")
+    for _ in range(4):
+        person = await stage.sign_in(person.account)
+        handle, asked = await stage.signed_in(await stage.begin(app), person)
+        allowed, _ = await stage.race(
+            lambda handle=handle, asked=asked, person=person: stage.allow(handle, asked, person),
+            lambda person=person: stage.new_password(person),
+        )
+        assert await stage.authorizations(person) == []
+        if isinstance(allowed, str):
+            answer = await app.redeem(stage.http, query(allowed)["code"])
+            assert answer.json()["error"] == "invalid_grant"
+
+
 # prompt and max_age.
 
 

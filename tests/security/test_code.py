@@ -142,7 +142,7 @@ async def test_a_client_without_the_grant_is_refused(stage: Any, app: Any, perso
     [
         "update account set disabled = true where tenant_id = $1",
         "update oauth_authorization set revoked = now() where tenant_id = $1",
-        "update oauth_authorization set expires = now() where tenant_id = $1",
+        "update oauth_authorization set expires = now() - interval '1 second' where tenant_id = $1",
     ],
 )
 async def test_what_ended_before_the_exchange_gives_no_token(stage: Any, app: Any, person: Any, sql: str) -> None:

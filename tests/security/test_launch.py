@@ -372,7 +372,7 @@ async def test_but_after_it_was_revoked_or_expired(stage: Any, ehr: str) -> None
     await stage.revoke(listed, person)
     assert await again(stage, ehr, app, person) == "consent"
     await stage.tokens(app, person, {"launch": await handle(stage, ehr, patient="p1")})
-    await stage.execute("update oauth_authorization set expires = now() where tenant_id = $1")
+    await stage.execute("update oauth_authorization set expires = now() - interval '1 second' where tenant_id = $1")
     assert await again(stage, ehr, app, person) == "consent"
 
 

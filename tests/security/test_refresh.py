@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 
 REFRESHED = "update oauth_refresh set used = used - interval '11 seconds' where tenant_id = $1"
 IDLE = "update account_session set used = used - interval '16 minutes' where tenant_id = $1"
-OVER = "update account_session set expires = now() where tenant_id = $1"
+OVER = "update account_session set expires = now() - interval '1 second' where tenant_id = $1"
 
 
 def refused(answer: httpx.Response, error: str = "invalid_grant", status: int = 400) -> None:
@@ -312,7 +312,7 @@ async def test_nothing_outlives_the_authorization(stage: Any, app: Any, person: 
             stage.house.tenant_id,
         )
     assert most
-    await stage.execute("update oauth_authorization set expires = now() where tenant_id = $1")
+    await stage.execute("update oauth_authorization set expires = now() - interval '1 second' where tenant_id = $1")
     refused(await app.refresh(stage.http, body["refresh_token"]))
 
 
@@ -353,6 +353,39 @@ async def test_the_disabled_and_revoked_get_nothing(
     token = (await stage.tokens(app, person))["refresh_token"]
     await stage.execute(sql)
     refused(await app.refresh(stage.http, token), "invalid_grant" if status == 400 else "invalid_client", status)
+
+
+@pytest.mark.parametrize("scope", ["patient/*.rs offline_access", "patient/*.rs online_access"])
+async def test_a_new_password_ends_it(stage: Any, person: Any, scope: str) -> None:
+    app = await stage.app(scope)
+    body = await stage.tokens(app, person)
+    await stage.new_password(person)
+    refused(await app.refresh(stage.http, body["refresh_token"]))
+    assert await stage.reads(body["access_token"], "Patient/p1") == 401
+
+
+async def test_signing_out_ends_online_access_alone(stage: Any, app: Any, person: Any) -> None:
+    online = await stage.app("patient/*.rs online_access")
+    first, second = await stage.tokens(app, person), await stage.tokens(online, person)
+    await stage.sign_out(person)
+    refused(await online.refresh(stage.http, second["refresh_token"]))
+    assert await stage.reads(second["access_token"], "Patient/p1") == 401
+    await renewed(stage, app, first["refresh_token"])
+
+
+async def test_no_token_outlives_a_new_password_at_the_same_time(stage: Any, person: Any) -> None:
+    app = await stage.app("patient/*.rs online_access")
+    for _ in range(4):
+        person = await stage.sign_in(person.account)
+        body = await stage.tokens(app, person)
+        answer, failed = await stage.race(
+            lambda body=body: app.refresh(stage.http, body["refresh_token"]),
+            lambda person=person: stage.new_password(person),
+        )
+        assert failed is None
+        if answer.status_code == 200:
+            assert await stage.reads(answer.json()["access_token"], "Patient/p1") == 401
+            refused(await app.refresh(stage.http, answer.json()["refresh_token"]))
 
 
 async def test_a_revoked_app_gets_nothing_and_has_nothing(stage: Any, app: Any, person: Any) -> None:
