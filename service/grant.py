@@ -236,7 +236,7 @@ def _rule(scope: Scope, access: Access, kind: str, user_id: str, reach: str) -> 
     if scope.level == "system":
         # Persons have no system scopes, whatever a token says.
         return None if access.fhir_user is not None else Rule(scope.type, scope.interactions, scope.constraint)
-    if access.fhir_user is not None and (not kind or own not in (circle.PATIENT, circle.CONSENT, *circle.CARE)):
+    if access.fhir_user is not None and (not kind or (kind == "Practitioner" and reach not in circle.CARE)):
         return None
     if scope.level == "user":
         circles: tuple[str, ...] = (own,) if kind else ()

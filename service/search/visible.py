@@ -136,14 +136,18 @@ def _unhidden(shape: Shape, asked: Asked, bind: Bind) -> list[str]:
     alias = asked.alias
     if not shape.hidden:
         return []
-    hidden = f"not {alias}.flt && {bind(Own('hidden'))}::bigint[]"
     if shape.own_hidden is None or asked.type in circle.SHARED:
-        return [hidden]
-    always = f"not {alias}.flt && {bind(Own('hidden-own'))}::bigint[]"
+        return [_without(alias, "hidden", bind)]
+    always = _without(alias, "hidden-own", bind)
     if not circle.has_column(asked.type):
         return [always]
     # To perform something in another Patient's record does not make it one's own.
-    return [always, f"({alias}.patient is null or {alias}.patient = {bind(Own('patient'))} or {hidden})"]
+    own = f"{alias}.patient is null or {alias}.patient = {bind(Own('patient'))}"
+    return [always, f"({own} or {_without(alias, 'hidden', bind)})"]
+
+
+def _without(alias: str, hidden: str, bind: Bind) -> str:
+    return f"not {alias}.flt && {bind(Own(hidden))}::bigint[]"
 
 
 def _bind(binder: Binder) -> Bind:
