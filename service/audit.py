@@ -67,6 +67,8 @@ EVENTS: Final = {
     "sign-out": ("E", _AUTHENTICATION),
     "account-changed": ("U", _ATTRIBUTES),
     "client-registered": ("C", _ATTRIBUTES),
+    "client-changed": ("U", _ATTRIBUTES),
+    "client-invited": ("C", _ATTRIBUTES),
     "registration-refused": ("E", _ATTRIBUTES),
     "break-the-glass": ("E", _ALERT),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,8 +19,9 @@ from api.commands.console import (
     print_secrets,
     settings_of,
 )
+from schemas import dates
 from service import tenants
-from service.oauth import clients, register
+from service.oauth import clients, operator, register
 from service.oauth.form import Credentials
 from service.oauth.metadata import NewClient, grants_for
 
@@ -32,9 +32,7 @@ Redirects = Annotated[
 Public = Annotated[bool, typer.Option("--public", help="It cannot keep a secret: an app in a browser or on a phone.")]
 Jwks = Annotated[
     Path | None,
-    typer.Option(
-        exists=True, dir_okay=False, help="A file with its public keys; it then authenticates by private_key_jwt."
-    ),
+    typer.Option(exists=True, dir_okay=False, help="A file with its public keys; it authenticates by private_key_jwt."),
 ]
 JwksUri = Annotated[
     str | None, typer.Option(help="Where its public keys are; it then authenticates by private_key_jwt.")
@@ -86,7 +84,9 @@ def add(
 
     async def register_it(connection: asyncpg.Connection[Any]) -> Credentials:
         tenant_id = (await tenants.find(connection, tenant)).id
-        return await clients.register(connection, tenant_id, new, loopback_keys=settings.allow_loopback_jwks)
+        made = await clients.register(connection, tenant_id, new, loopback_keys=settings.allow_loopback_jwks)
+        await operator.did(connection, tenant_id, "client-registered", f"{made.client_id}: {scope}", dates.clock())
+        return made
 
     _print_credentials(on_database(settings, register_it), as_json)
 
@@ -125,7 +125,8 @@ def disable(
 
     async def end(connection: asyncpg.Connection[Any]) -> None:
         tenant_id = (await tenants.find(connection, tenant)).id
-        await clients.disable(connection, tenant_id, client_id, datetime.now(UTC))
+        await clients.disable(connection, tenant_id, client_id, dates.clock())
+        await operator.did(connection, tenant_id, "client-changed", f"{client_id}: disabled", dates.clock())
 
     on_database(settings_of(data_dir=data_dir, database_url=database_url), end)
     typer.echo(f"Client {client_id} is disabled, its tokens are revoked.")
@@ -134,16 +135,24 @@ def disable(
 @app.command("rotate")
 def rotate(
     client_id: ClientId,
+    jwks: Jwks = None,
     tenant: OfTenant = tenants.DEFAULT,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a client a new secret; the old one and its tokens end at once."""
+    """Give a client a new secret, or other public keys; the old ones and its tokens end at once."""
+    keys = jwks.read_text() if jwks else None
 
     async def renew(connection: asyncpg.Connection[Any]) -> Credentials:
         tenant_id = (await tenants.find(connection, tenant)).id
-        return await clients.rotate(connection, tenant_id, client_id, datetime.now(UTC))
+        if keys is None:
+            made = await clients.rotate(connection, tenant_id, client_id, dates.clock())
+        else:
+            await clients.rotate_keys(connection, tenant_id, client_id, keys, dates.clock())
+            made = Credentials(client_id, "")
+        await operator.did(connection, tenant_id, "client-changed", f"{client_id}: rotated", dates.clock())
+        return made
 
     _print_credentials(on_database(settings_of(data_dir=data_dir, database_url=database_url), renew), as_json)
 
@@ -161,7 +170,9 @@ def invite(
 
     async def make(connection: asyncpg.Connection[Any]) -> str:
         tenant_id = (await tenants.find(connection, tenant)).id
-        return await register.invite(connection, tenant_id, scope, hours, datetime.now(UTC))
+        token = await register.invite(connection, tenant_id, scope, hours, dates.clock())
+        await operator.did(connection, tenant_id, "client-invited", f"for {hours} hours: {scope}", dates.clock())
+        return token
 
     token = on_database(settings_of(data_dir=data_dir, database_url=database_url), make)
     print_secrets({"token": token}, as_json)

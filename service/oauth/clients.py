@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 from service.errors import NotFound, Unprocessable
-from service.oauth import secret
+from service.oauth import jwks, secret
 from service.oauth.form import Credentials
 from service.oauth.metadata import SECRET_METHODS, NewClient, check, origin_of
 
@@ -30,11 +30,12 @@ DISABLE: Final = "update oauth_client set disabled = true where tenant_id = $1 a
 ROTATE: Final = """
 update oauth_client set secret_hash = $3
  where tenant_id = $1 and client_id = $2 and secret_hash is not null"""
+ROTATE_KEYS: Final = "update oauth_client set jwks = $3 where tenant_id = $1 and client_id = $2 and jwks is not null"
 REVOKE: Final = """
 update oauth_token set revoked = $3 where tenant_id = $1 and client_id = $2 and revoked is null"""
 END: Final = """
 update oauth_authorization set revoked = $3 where tenant_id = $1 and client_id = $2 and revoked is null"""
-STATEMENTS: Final = (ADD, LIST, FIND, FROM_ORIGIN, DISABLE, ROTATE, REVOKE, END)
+STATEMENTS: Final = (ADD, LIST, FIND, FROM_ORIGIN, DISABLE, ROTATE, ROTATE_KEYS, REVOKE, END)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,23 @@ async def rotate(connection: asyncpg.Connection[Any], tenant_id: int, client_id:
     made = Credentials(client_id, secret.new())
     await _end(connection, ROTATE, (tenant_id, client_id, secret.digest(made.client_secret)), now)
     return made
+
+
+async def rotate_keys(
+    connection: asyncpg.Connection[Any], tenant_id: int, client_id: str, keys: str, now: datetime
+) -> None:
+    """Other keys for a client that registered them in place; the tokens got by the old ones end at once.
+
+    Raises Unprocessable for keys that cannot be taken or a client that has none in place.
+    """
+    try:
+        jwks.check(keys)
+    except jwks.BadKeys as fault:
+        raise Unprocessable(f"jwks: {fault}") from None
+    client = await find(connection, tenant_id, client_id)
+    if client is not None and client.jwks is None:
+        raise Unprocessable(f"{client_id} has no keys registered in place: it authenticates by {client.auth_method}")
+    await _end(connection, ROTATE_KEYS, (tenant_id, client_id, keys), now)
 
 
 async def _end(connection: asyncpg.Connection[Any], statement: str, values: tuple[Any, ...], now: datetime) -> None:

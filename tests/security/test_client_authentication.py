@@ -19,6 +19,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from schemas import dates
+from service.errors import Unprocessable
 from service.oauth import clients
 from service.oauth import jwks as key_sets
 from service.oauth.metadata import BadMetadata, NewClient
@@ -224,6 +225,19 @@ async def test_a_disabled_client_is_refused(app: App) -> None:
     async with app.house.app.engine.database.connection(app.house.tenant_id) as connection:
         await clients.disable(connection, app.house.tenant_id, app.client_id, dates.clock())
     refused(await app.ask(app.signed()))
+
+
+async def test_other_keys_end_the_old_ones_and_their_tokens(app: App) -> None:
+    token = (await app.ask(app.signed())).json()["access_token"]
+    async with app.house.app.engine.database.connection(app.house.tenant_id) as connection:
+        private = json.dumps({"keys": [OTHER.as_dict(private=True)]})
+        with pytest.raises(Unprocessable, match="private part"):
+            await clients.rotate_keys(connection, app.house.tenant_id, app.client_id, private, dates.clock())
+        await clients.rotate_keys(connection, app.house.tenant_id, app.client_id, key_set(OTHER), dates.clock())
+    async with app.house.client(token) as api:
+        assert (await api.get("Patient")).status_code == 401
+    refused(await app.ask(app.signed()))
+    assert (await app.ask(app.signed(OTHER))).status_code == 200
 
 
 async def test_the_client_id_beside_an_assertion_has_to_be_the_same(app: App) -> None:

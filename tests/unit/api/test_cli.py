@@ -70,6 +70,8 @@ def test_registers_apps_for_people_and_clients_with_keys(migrated: Path) -> None
     signer = json.loads(hearth(migrated, *signing, "--jwks", str(keys), "--clearance", "HIV"))
     assert set(signer) == {"client_id"}
     assert "has no secret" in hearth(migrated, "clients", "rotate", signer["client_id"], code=1)
+    assert signer["client_id"] in hearth(migrated, "clients", "rotate", signer["client_id"], "--jwks", str(keys))
+    assert "in place" in hearth(migrated, "clients", "rotate", made["client_id"], "--jwks", str(keys), code=1)
     assert "https" in hearth(migrated, *signing, "--jwks-uri", "http://127.0.0.1:9/jwks", code=1)
     hearth(migrated, *signing, "--jwks-uri", "http://127.0.0.1:9/jwks", HEARTH_ALLOW_LOOPBACK_JWKS="1")
     listed = {one["client_id"]: one["by"] for one in json.loads(hearth(migrated, "clients", "list", "--json"))}
