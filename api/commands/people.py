@@ -26,7 +26,7 @@ from service import tenants
 from service.people import accounts, operator, passwords, providers, second_factor
 from service.people.accounts import Account, NewAccount
 
-Act = Callable[[asyncpg.Connection[Any], int, Account], Awaitable[None]]
+Act = Callable[["asyncpg.Connection[Any]", int, Account], Awaitable[None]]
 Login = Annotated[str, typer.Argument(help="The login of the account.")]
 Prompt = Annotated[bool, typer.Option("--prompt", help="Type the password, twice.")]
 Stdin = Annotated[bool, typer.Option("--stdin", help="Read the password from the first line of standard input.")]

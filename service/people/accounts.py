@@ -41,6 +41,7 @@ LIST: Final = f"select {_COLUMNS} from account where tenant_id = $1 order by log
 CREDENTIALS: Final = """
 select account_id, fhir_user, password_hash, password_until from account
  where tenant_id = $1 and login = $2 and not disabled"""
+CURRENT: Final = "select password_hash from account where tenant_id = $1 and account_id = $2"
 REHASH: Final = """
 update account set password_hash = $4 where tenant_id = $1 and account_id = $2 and password_hash = $3"""
 REPLACE: Final = """
@@ -53,7 +54,7 @@ END_TOKENS: Final = """
 update oauth_token set revoked = $3 where tenant_id = $1 and revoked is null and expires > $3 and authorization_id in (
   select authorization_id from oauth_authorization where tenant_id = $1 and account_id = $2)"""
 STATEMENTS: Final = (
-    ADD, FIND, BY_LOGIN, LIST, CREDENTIALS, REHASH, REPLACE, DISABLE, CLOSE_SESSIONS, END_AUTHORIZATIONS, END_TOKENS,
+    ADD, FIND, BY_LOGIN, LIST, CREDENTIALS, CURRENT, REHASH, REPLACE, DISABLE, CLOSE_SESSIONS, END_AUTHORIZATIONS, END_TOKENS,
 )  # fmt: skip
 
 
@@ -145,21 +146,20 @@ async def check_password(
     What is wrong is not said, and takes the same time: a password is compared for a login that does not exist, too.
     """
     name = folded(login)
-    failures = await attempts.begin(connection, tenant_id, "password", name, now)
     row = await connection.fetchrow(CREDENTIALS, tenant_id, name) if _is_login(name) else None
-    stored = None if row is None else row["password_hash"]
+    stored, fhir_user = (None, None) if row is None else (row["password_hash"], row["fhir_user"])
+    failures = await attempts.begin(connection, tenant_id, "password", name, now, fhir_user)
     is_right = await passwords.matches(stored, password)
     if row is None or stored is None or not is_right:
-        fhir_user = None if row is None else row["fhir_user"]
         raise SignInRefused(reason=f"wrong login or password, failure {failures}", fhir_user=fhir_user)
     if row["password_until"] is not None and row["password_until"] <= now:
-        raise SignInRefused(reason="the password for the first sign-in has expired", fhir_user=row["fhir_user"])
+        raise SignInRefused(reason="the password for the first sign-in has expired", fhir_user=fhir_user)
     await attempts.succeeded(connection, tenant_id, "password", name)
     if passwords.is_outdated(stored):
         await connection.execute(REHASH, tenant_id, row["account_id"], stored, await passwords.hashed(password))
     account = await find(connection, tenant_id, row["account_id"])
     if account is None:
-        raise SignInRefused(reason="the account was disabled just now", fhir_user=row["fhir_user"])
+        raise SignInRefused(reason="the account was disabled just now", fhir_user=fhir_user)
     return account
 
 
@@ -176,6 +176,9 @@ async def set_password(
     `until` as in NewAccount. Raises PasswordRefused. A page opens a new session for who has just changed theirs.
     """
     passwords.check(password, (account.login, account.name))
+    old = await connection.fetchval(CURRENT, tenant_id, account.account_id)
+    if await passwords.matches(old, password):
+        raise passwords.PasswordRefused("unchanged")
     stored = await passwords.hashed(password)
     async with connection.transaction():
         await connection.execute(REPLACE, tenant_id, account.account_id, stored, until)
@@ -188,8 +191,6 @@ async def change_password(
 ) -> None:
     """As `set_password`, for who knows the old one. Raises SignInRefused, PasswordRefused."""
     await check_password(connection, tenant_id, account.login, old, now)
-    if passwords.normalised(old) == passwords.normalised(new):
-        raise passwords.PasswordRefused("unchanged")
     await set_password(connection, tenant_id, account, new, now)
 
 

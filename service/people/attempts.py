@@ -51,17 +51,19 @@ class SignInRefused(HearthError):
         self.fhir_user = fhir_user
 
 
-async def begin(connection: asyncpg.Connection[Any], tenant_id: int, kind: Kind, subject: str, now: datetime) -> int:
+async def begin(
+    connection: asyncpg.Connection[Any], tenant_id: int, kind: Kind, subject: str, now: datetime, fhir_user: str | None
+) -> int:
     """Count one more attempt for the subject (a login, or an account's id); how many failed, this one included.
 
-    Raises SignInRefused when it has to wait. Two at once wait for each other at the row.
+    Raises SignInRefused when it has to wait. Two at once wait for each other at the row. `fhir_user` is for the audit.
     """
     digest = _digest(kind, subject)
     failures: int | None = await connection.fetchval(BEGIN, tenant_id, digest, now)
     if failures is None:
         until: datetime | None = await connection.fetchval(LOCKED, tenant_id, digest)
         wait = 1 if until is None else max(1, math.ceil((until - now).total_seconds()))
-        raise SignInRefused(retry_after=wait, reason="too many failed attempts")
+        raise SignInRefused(retry_after=wait, reason="too many failed attempts", fhir_user=fhir_user)
     return failures
 
 

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final, cast
 
@@ -96,7 +97,7 @@ class Web:
     async def _send(
         self, issuer: str, method: str, uri: str, headers: Mapping[str, str], body: str | None
     ) -> httpx.Response:
-        transport = _Checked(httpx.URL(issuer), self._resolve, self._context or ssl.create_default_context())
+        transport = _Checked(httpx.URL(issuer), self._resolve, self._context or _context())
         sent = {"Accept": "application/json", "Accept-Encoding": "identity", **headers}
         try:
             async with (
@@ -160,6 +161,11 @@ class _Short(httpx.AsyncByteStream):
         await self._inner.aclose()
 
 
+@lru_cache(maxsize=1)
+def _context() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
 def _metadata(content: bytes, issuer: str) -> Metadata:
     try:
         found = msgspec.json.decode(content, type=Metadata)
@@ -167,9 +173,9 @@ def _metadata(content: bytes, issuer: str) -> Metadata:
         raise ProviderAway(f"the metadata of {issuer} cannot be read ({fault})") from None
     if found.issuer != issuer:
         raise ProviderAway(f"the metadata of {issuer} is another issuer's")
+    schemes = ("https://", f"{httpx.URL(issuer).scheme}://")
     for address in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri):
-        scheme = httpx.URL(issuer).scheme
-        if not address.startswith(("https://", f"{scheme}://")):
+        if not address.startswith(schemes):
             raise ProviderAway(f"the metadata of {issuer} names an address that is not https")
     return found
 

@@ -100,8 +100,8 @@ async def confirm(
 
     Raises SignInRefused.
     """
-    await attempts.begin(connection, tenant_id, "code", str(account_id), now)
     row = await connection.fetchrow(READ, tenant_id, account_id)
+    await attempts.begin(connection, tenant_id, "code", str(account_id), now, row and row["fhir_user"])
     if row is None or row["totp_confirmed"]:
         raise SignInRefused(reason="no second factor is being set up")
     step = _step(sealing.unseal(key, _PURPOSE, row["totp_secret"]), _plain(code), now)
@@ -117,8 +117,8 @@ async def check(
     connection: asyncpg.Connection[Any], tenant_id: int, account_id: UUID, code: str, key: bytes, now: datetime
 ) -> None:
     """Take a code of the app, or a recovery code, each once. Raises SignInRefused."""
-    failures = await attempts.begin(connection, tenant_id, "code", str(account_id), now)
     row = await connection.fetchrow(READ, tenant_id, account_id)
+    failures = await attempts.begin(connection, tenant_id, "code", str(account_id), now, row and row["fhir_user"])
     if row is None or not row["totp_confirmed"]:
         raise SignInRefused(reason="the account has no second factor")
     if not await _is_taken(connection, tenant_id, account_id, row["totp_secret"], _plain(code), key, now):

@@ -99,6 +99,15 @@ async def test_after_five_failures_each_further_attempt_has_to_wait_longer(offic
     assert waits == [min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**step) for step in range(7)]
 
 
+async def test_the_audit_is_told_whose_account_has_to_wait(office: Any) -> None:
+    account = await office.add()
+    refusals = [await office.refused(account.login) for _ in range(FREE + 1)]
+    assert {one.fhir_user for one in refusals} == {account.fhir_user}
+    assert refusals[0].reason == "wrong login or password, failure 1"
+    assert refusals[-1].reason == "too many failed attempts"
+    assert (await office.refused("nobody@example.org")).fhir_user is None
+
+
 async def test_nobody_is_locked_out_for_good(office: Any) -> None:
     account, now = await office.add(), 0.0
     for _ in range(FREE + 20):
