@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, Final
 
 import asyncpg
@@ -42,7 +43,7 @@ def add(
 ) -> None:
     """Let people sign in by a provider; its client secret is typed or piped. Prints what to register there."""
     settings = settings_of(data_dir=data_dir, database_url=database_url)
-    client_secret = None if public else str(typer.prompt("Client secret", hide_input=True, err=True))
+    client_secret = None if public else _typed()
     sealed = None if client_secret is None else providers.sealed(settings.secret(), client_secret)
     if link_to not in providers.LINKS:
         raise typer.BadParameter(f"--link-to is {' or '.join(providers.LINKS)}")
@@ -92,3 +93,10 @@ def remove(tenant: Tenant, name: Name, data_dir: DataDir = None, database_url: D
 
     on_database(settings_of(data_dir=data_dir, database_url=database_url), forget)
     typer.echo(f"Nobody signs in to {tenant} by {name} any more.")
+
+
+def _typed() -> str:
+    """The client secret, from a terminal or a pipe."""
+    if sys.stdin.isatty():
+        return str(typer.prompt("Client secret", hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\r\n")
