@@ -36,6 +36,8 @@ INTERACTIONS: Final[dict[str, str]] = {
     "delete": "d",
 }
 """The letter of SMART's cruds that each interaction asks for."""
+UPSERT: Final = "U"
+"""A create by update, as a letter: it needs `u` of the scope, and makes only rows of which `c` could, circles considered."""
 Limit = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
 """What rows one rule is about: a search that finds them, and the circles that they are in."""
 _WHOLE: Final[Limit] = ((), ())
@@ -91,7 +93,7 @@ class Shape:
         found = dict.fromkeys(
             (rule.constraint, rule.circles)
             for rule in self.rules
-            if letter in rule.letters and rule.type in (type_name, "*")
+            if letter.lower() in rule.letters and rule.type in (type_name, "*")
         )
         if not found:
             return None

@@ -17,7 +17,7 @@ from service.audit import AuditRecord
 from service.content import Codec, written
 from service.database import Connection
 from service.errors import Conflict, Forbidden, NotFound
-from service.grant import Grant
+from service.grant import UPSERT, Grant
 from service.index import audit as audit_index
 from service.index import rows
 from service.redaction import redacted
@@ -64,11 +64,17 @@ class Change:
     before: Stored | None = None
     by_service: bool = False
     """Whether it follows from a rule of ours; then the caller's Grant does not limit it."""
+    by_update: bool = False
+    """Whether it was asked for by the address of the resource, so that it may create one under it."""
 
     @property
     def letter(self) -> str:
-        """The letter of cruds this needs."""
-        return "d" if self.resource is None else "c" if self.before is None else "u"
+        """The letter of cruds this needs, or UPSERT."""
+        if self.resource is None:
+            return "d"
+        if self.by_update and (self.before is None or self.before.deleted):
+            return UPSERT
+        return "c" if self.before is None else "u"
 
 
 class Version(NamedTuple):
@@ -237,6 +243,7 @@ class Store:
         before: Stored | None = None,
         *,
         by_service: bool = False,
+        by_update: bool = False,
     ) -> Change:
         """The version that follows `before`; its id, versionId and lastUpdated are set, all else is as it was sent."""
         version = 1 if before is None else before.version + 1
@@ -244,7 +251,7 @@ class Store:
         updated = now if before is None or now > before.updated else before.updated
         content = None if resource is None else written(resource, resource_id, version, dates.instant(updated))
         key = self.key(type_name, resource_id)
-        return Change(type_name, resource_id, key, version, updated, resource, content, before, by_service)
+        return Change(type_name, resource_id, key, version, updated, resource, content, before, by_service, by_update)
 
     def is_same(self, before: Stored, resource: JsonObject) -> bool:
         """Whether `resource` is, byte for byte, what the store already holds as the current version."""

@@ -8,6 +8,7 @@ from service import audit, homework
 from service.audit import AuditRecord
 from service.call import Call, Reply
 from service.errors import Conflict, PreconditionFailed
+from service.grant import UPSERT
 from service.index.subject import patient_in, patient_of
 from service.store import Change, IdTaken, Store, VersionConflict
 
@@ -67,7 +68,7 @@ async def commit(plans: Sequence[Plan], store: Store) -> list[Change]:
     return changes
 
 
-_INTERACTION: Final = {"c": "create", "u": "update", "d": "delete"}
+_INTERACTION: Final = {"c": "create", UPSERT: "create", "u": "update", "d": "delete"}
 
 
 def _audit(call: Call, change: Change, store: Store, also: tuple[tuple[str, str, int], ...]) -> AuditRecord:

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from functools import partial
 
+from schemas import ids
 from schemas.subset import SUBSETTED
 from service.call import Call, Reply
 from service.errors import Conflict, MethodNotAllowed, PreconditionFailed, Unprocessable
-from service.interactions import body, conditional, create, replies
+from service.interactions import body, conditional, replies
 from service.interactions.plan import Plan, carry_out, stale
 from service.store import Store, Stored
 
@@ -34,8 +35,7 @@ def require_changeable(call: Call) -> None:
 async def plan(call: Call, store: Store) -> Plan:
     """The change that a PUT asks for, against the version that is current now."""
     assert call.type is not None
-    if not call.grant.permits("c", call.type):
-        call.grant.require("u", call.type)  # before the row is looked at: who may neither learns nothing
+    call.grant.require("u", call.type)  # before the row is looked at: who may not learns nothing
     resource = body.resource(call)
     _require_whole(resource)
     resource_id = body.require_id(call, resource)
@@ -43,10 +43,9 @@ async def plan(call: Call, store: Store) -> Plan:
     if before is None:
         await store.require_free(call.type, resource_id)
     check_version(call, before)
-    call.grant.require("u" if before is not None and not before.deleted else "c", call.type)
     if before is not None and store.is_same(before, resource):
         return Plan(call, replies.unchanged(call, store, before))
-    change = store.change(call.type, resource_id, resource, call.now, before)
+    change = store.change(call.type, resource_id, resource, call.now, before, by_update=True)
     return Plan(call, replies.written(call, change, 201 if before is None or before.deleted else 200), change)
 
 
@@ -75,14 +74,13 @@ def check_version(call: Call, before: Stored | None) -> None:
 
 
 async def plan_conditional(call: Call, store: Store) -> Plan:
-    """An update of the one match; a create where there is none."""
+    """An update of the one match; where there is none it creates."""
     body.resource(call)
-    found = await named(replace(call, validated=True), store)
-    return await (create.plan if found.interaction == "create" else plan)(found, store)
+    return await plan(await named(replace(call, validated=True), store), store)
 
 
 async def named(call: Call, store: Store) -> Call:
-    """A conditional update as the update of the one match; where there is none, as a create, under the id that was sent.
+    """A conditional update as the update of the one match; where there is none, of the id that was sent, or a new one.
 
     Raises Conflict when that id is another resource's, which the condition did not mean.
     """
@@ -92,9 +90,9 @@ async def named(call: Call, store: Store) -> Call:
     match = await conditional.match(call, store, conditional.required(call.params))
     if match is not None:
         return replace(call, params=(), id=match.id, body={**sent, "id": sent.get("id", match.id)})
-    call.grant.require("c", call.type)
     if "id" not in sent:
-        return replace(call, params=(), interaction="create")
+        made = str(ids.new(call.now.timestamp()))
+        return replace(call, params=(), id=made, body={**sent, "id": made})
     held = await store.read(call.type, str(sent["id"]), "u")
     if held is not None and not held.deleted:
         raise Conflict(
