@@ -72,7 +72,7 @@ def router(engine: Engine) -> APIRouter:
         add(f"{prefix}/oauth/introspect", introspected, "POST", "introspect", "Ask what a token stands for")
         add(f"{prefix}/oauth/register", registered, "POST", "register", "Register a client")
         for name in ("token", "revoke", "introspect", "register", "par"):
-            add(f"{prefix}/oauth/{name}", options, "OPTIONS", f"{name}-preflight", "Whether a page may ask")
+            add(f"{prefix}/oauth/{name}", options, "OPTIONS", "preflight", "Whether a page may ask")
         add(f"{prefix}/oauth/jwks", key_set, "GET", "jwks", "The keys of id_tokens")
     for path in _DISCOVERY:
         name = path.partition(".well-known/")[2].partition("/")[0]
