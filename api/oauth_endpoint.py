@@ -138,8 +138,11 @@ async def _acted(asked: Asked, request: Request, kind: Kind, act: Act, refused: 
         asked.engine.limits.check(kind, form.client_named(asked.request), asked.request.address, asked.now)
         return await with_keys(asked.engine, asked.tenant_id, lambda connection: act(connection, asked))
     except OAuthFault as fault:
-        event = "token-replayed" if isinstance(fault, Replayed) else refused
-        asked.audited(event, form.client_named(asked.request), outcome=audit.MINOR_FAILURE, description=_told(fault))
+        if isinstance(fault, Replayed):
+            asked.audited("token-replayed", fault.client_id, fhir_user=fault.fhir_user, outcome=audit.SERIOUS_FAILURE)
+        else:
+            client_id = form.client_named(asked.request)
+            asked.audited(refused, client_id, outcome=audit.MINOR_FAILURE, description=_told(fault))
         status, told, more = fault()
         response = answer(told, status)
         response.headers.update(dict(more) | NO_STORE)

@@ -71,8 +71,10 @@ async def redeem(connection: asyncpg.Connection[Any], asked: TokenRequest) -> To
             _prove(row, form, asking)
             await connection.execute(SPEND, asking.tenant_id, digest, asking.now)
             return await _redeemed(connection, asking, row)
+        standing = await authorizations.standing(connection, asking.tenant_id, row["authorization_id"])
         await authorizations.end(connection, asking.tenant_id, row["authorization_id"], asking.now)
-    raise Replayed("The code was used before; all that came of it has been ended, the person has to sign in again")
+    sentence = "The code was used before; all that came of it has been ended, the person has to sign in again"
+    raise Replayed(sentence, row["client_id"], standing.fhir_user if standing else None)
 
 
 def _prove(row: asyncpg.Record, form: Mapping[str, str], asking: Asking) -> None:

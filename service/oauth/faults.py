@@ -43,7 +43,14 @@ class InvalidGrant(OAuthFault):
 
 
 class Replayed(InvalidGrant):
-    """A code or refresh token came a second time: it is in two hands, and what came of it has been ended."""
+    """A code or refresh token came a second time: it is in two hands, and what came of it has been ended.
+
+    `client_id` and `fhir_user` are for the audit: whom it was issued to, whoever sent it now.
+    """
+
+    def __init__(self, description: str, client_id: str, fhir_user: str | None) -> None:
+        super().__init__(description)
+        self.client_id, self.fhir_user = client_id, fhir_user
 
 
 class InvalidToken(OAuthFault):

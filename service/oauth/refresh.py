@@ -93,7 +93,8 @@ async def renew(connection: asyncpg.Connection[Any], asked: TokenRequest) -> Tok
         if not state["is_used"] or state["may_be_repeated"]:
             return await _renewed(connection, asking, standing, token, state["is_used"])
         await authorizations.end(connection, asking.tenant_id, standing.authorization_id, asking.now)
-    raise Replayed("The refresh token was used before; all that came of it has been ended, the person has to sign in")
+    sentence = "The refresh token was used before; all that came of it has been ended, the person has to sign in"
+    raise Replayed(sentence, asking.client.client_id, standing.fhir_user)
 
 
 async def _standing(connection: asyncpg.Connection[Any], asking: Asking, digest: bytes) -> Standing:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
@@ -291,6 +292,11 @@ class Stage:
         await asyncio.sleep(0.5)
         async with self.house.client(await self.everything()) as http:
             return (await http.get("AuditEvent", params={"_count": "1000"})).text
+
+    async def events(self, kind: str) -> list[dict[str, Any]]:
+        """The AuditEvents of one kind."""
+        entries = json.loads(await self.audit())["entry"]
+        return [each["resource"] for each in entries if each["resource"]["subtype"][0]["code"] == kind]
 
     async def count(self, table: str) -> int:
         """How many rows of the tenant a table has."""
