@@ -52,6 +52,16 @@ _RECORDS: Final[tuple[Mapping[str, Any], ...]] = (
         "subject": {"reference": _ROBIN},
         "participant": [{"member": {"reference": _ROBIN}}, {"member": {"reference": _KIM}}],
     },
+    {
+        "resourceType": "Task",
+        "id": "demo-walk",
+        "status": "ready",
+        "intent": "order",
+        "description": "Take a ten-minute walk, and note how you felt",
+        "for": {"reference": _ROBIN},
+        "requester": {"reference": _KIM},
+        "owner": {"reference": _ROBIN},
+    },
 )
 
 

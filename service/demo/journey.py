@@ -216,9 +216,8 @@ def _outcomes(clinic: Server, story: _Story) -> None:
     step = "Collecting outcomes"
     found = clinic.get(step, "Observation", code=_TOTAL, _sort="-_lastUpdated", _total="accurate", _count="1")
     newest = _first(step, found, "There is no PHQ-9 total")
-    story.tell(
-        f"At night the clinic's system collects {found['total']} of them; the newest PHQ-9 total {newest['valueInteger']}."
-    )
+    count, score = found["total"], newest["valueInteger"]
+    story.tell(f"At night the clinic's system collects outcomes: PHQ-9 total {score} is the newest of {count}.")
 
 
 def _first(step: str, bundle: JsonObject, otherwise: str) -> JsonObject:

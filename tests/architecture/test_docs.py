@@ -1,14 +1,14 @@
 """The documents lead where they say, name what there is, and what they tell a newcomer to type works as printed."""
 
+import os
 import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import asyncpg
 import httpx
 import pytest
 import typer
@@ -17,7 +17,6 @@ from api.cli import app
 from api.worker import document
 from schemas import library
 from schemas.registry import REGISTRY
-from service.embedded import Cluster
 from service.interactions.routes import TABLE
 
 ROOT = Path(__file__).parents[2]
@@ -93,35 +92,49 @@ def test_search_parameters_of_our_own_are_listed() -> None:
 
 
 class Step(NamedTuple):
-    """A block of the guide to be run, and the lines that are to be printed, where … stands for anything."""
+    """A block of a guide to be run, and the lines that are to be printed, where … stands for anything."""
 
     script: str
     expected: tuple[str, ...]
 
 
+BY_HAND = 'BACK=$(by-hand "$HEARTH/oauth/authorize?$QUERY" "$BACK_TO")\n'
+"""What a reader does in a browser: sign in as Robin, allow everything, and copy the address that comes then."""
+
+
 def steps(page: Path) -> list[Step]:
-    block = re.compile(r"^```sh run\n(.*?)^```\n(?:```\w* output\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
-    return [Step(script, tuple(printed.splitlines())) for script, printed in block.findall(page.read_text())]
+    block = re.compile(r"^```sh (run|by hand)\n(.*?)^```\n(?:```\w* output\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+    return [
+        Step(script if kind == "run" else BY_HAND, tuple(printed.splitlines()))
+        for kind, script, printed in block.findall(page.read_text())
+    ]
 
 
-@pytest.fixture
-async def database(cluster: Cluster, database_url: str) -> str:
-    """A database of the guide's own: the one of the tests, as it was before anything was in it."""
-    connection = await asyncpg.connect(database_url)
-    await connection.execute("create database hearth_docs template hearth_template")
-    await connection.close()
-    return cluster.dsn("hearth_docs")
+@pytest.fixture(scope="module")
+async def database(new_database: Callable[[], Awaitable[str]]) -> str:
+    """A database of the guides' own."""
+    return await new_database()
 
 
-@pytest.fixture
-def served(database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A server as a newcomer starts it; what the guide lets them set."""
+@pytest.fixture(scope="module")
+def served(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A server as a newcomer starts it; what the guides let them set, and where `hearth` and `by-hand` are."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = str(listener.getsockname()[1])
-    hearth = (sys.executable, "-c", "from api.cli import main; main()")
-    options = ("--demo", "--port", port, "--data-dir", str(tmp_path), "--database-url", database)
-    process = subprocess.Popen([*hearth, "serve", *options], stdout=subprocess.PIPE, text=True)
+    home, programs = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("bin")
+    command(programs / "hearth", "from api.cli import main; main()")
+    command(
+        programs / "by-hand",
+        "import sys; from pathlib import Path; from service.demo import browser, cast; "
+        f"robin = browser.Browser(cast.load(Path({str(home)!r})).people.robin.answers); "
+        "print(robin.until('by hand', *sys.argv[1:]))",
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HEARTH_")}
+    environment |= {"HEARTH_DATA_DIR": str(home), "HEARTH_DATABASE_URL": database}
+    process = subprocess.Popen(
+        [programs / "hearth", "serve", "--demo", "--port", port], env=environment, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     printed = ""
     for line in process.stdout:
@@ -131,20 +144,40 @@ def served(database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
     try:
         found = dict(re.findall(r"(FHIR API|client_id|client_secret)  +(\S+)", printed))
         base, client = found["FHIR API"].removesuffix("/fhir"), (found["client_id"], found["client_secret"])
-        answer = httpx.post(f"{base}/oauth/token", data={"grant_type": "client_credentials"}, auth=client)
-        token = answer.json()["access_token"]
-        yield {"HEARTH": base, "CLIENT_ID": client[0], "CLIENT_SECRET": client[1], "TOKEN": token}
+        told = {"HEARTH": base, "CLIENT_ID": client[0], "CLIENT_SECRET": client[1]}
+        kept = {name: environment[name] for name in ("HEARTH_DATA_DIR", "HEARTH_DATABASE_URL")}
+        yield told | kept | {"PATH": f"{programs}:/usr/bin:/bin"}
     finally:
         process.terminate()
         process.communicate(timeout=60)
 
 
-def test_the_guide_and_the_readme_work_as_they_are_written(served: dict[str, str]) -> None:
-    found = [*steps(ROOT / "docs" / "getting-started.md"), *steps(ROOT / "README.md")]
-    assert len(found) > 8
+def command(file: Path, program: str) -> None:
+    file.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{program}" "$@"\n')
+    file.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [("docs/getting-started.md", "README.md"), ("docs/ehr-administrator.md",)],
+    ids=" ".join,
+)
+def test_a_guide_works_as_it_is_written(served: dict[str, str], tmp_path: Path, pages: tuple[str, ...]) -> None:
+    found = [step for page in pages for step in steps(ROOT / page)]
+    assert len(found) > 6
+    client = (served["CLIENT_ID"], served["CLIENT_SECRET"])
+    answer = httpx.post(f"{served['HEARTH']}/oauth/token", data={"grant_type": "client_credentials"}, auth=client)
     mark = "\n-- the end of a step --\n"
     script = "set -eu\n" + "".join(f"{step.script}\nprintf '%s' '{mark}'\n" for step in found)
-    done = subprocess.run(["sh", "-c", script], env={"PATH": "/usr/bin:/bin", **served}, capture_output=True, text=True)
+
+    done = subprocess.run(
+        ["sh", "-c", script],
+        env=served | {"TOKEN": answer.json()["access_token"]},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+
     assert done.returncode == 0, done.stderr
     for step, printed in zip(found, done.stdout.split(mark), strict=False):
         place = 0
