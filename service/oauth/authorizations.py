@@ -64,7 +64,7 @@ where tenant_id = $1 and account_id = $2 and client_id = $3 and revoked is null 
 order by created desc limit 20"""
 # One that no refresh token keeps in use is remembered only as the latest consent to its client.
 PURGE: Final = """
-delete from oauth_authorization a where tenant_id = $1 and (expires < $2 or revoked < $2 or (created < $2
+delete from oauth_authorization a where a.tenant_id = $1 and (expires < $2 or revoked < $2 or (created < $2
   and not exists (select from oauth_refresh r where r.tenant_id = $1 and r.authorization_id = a.authorization_id)
   and exists (select from oauth_authorization later where later.tenant_id = $1 and later.account_id = a.account_id
     and later.client_id = a.client_id and later.created > a.created and later.revoked is null)))"""

@@ -78,105 +78,107 @@ def checked(params: Mapping[str, str], repeated: Collection[str], client: Client
     if state is not None and len(state) > LENGTHS["state"]:
         state = None
 
-    def fault(error: str, description: str) -> RedirectFault:
+    def refused(error: str, description: str) -> RedirectFault:
         return refusal(place, uri, state, error, description)
 
     if repeated:
-        raise fault("invalid_request", "Each parameter may be sent once")
+        raise refused("invalid_request", "Each parameter may be sent once")
     if any(len(value) > LENGTHS.get(name, _LENGTH) for name, value in params.items()):
-        raise fault("invalid_request", "A parameter is longer than this server reads")
+        raise refused("invalid_request", "A parameter is longer than this server reads")
     if state is None:
-        raise fault("invalid_request", "The parameter state is missing; it protects the app against forged answers")
-    _require_code(params, client, fault)
-    _require_audience(params, place, fault)
+        raise refused("invalid_request", "The parameter state is missing; it protects the app against forged answers")
+    _require_code(params, client, refused)
+    _require_audience(params, place, refused)
     return Wanted(
         redirect_uri=uri,
-        scopes=_scopes(params, client, fault),
+        scopes=_scopes(params, client, refused),
         state=state,
-        challenge=_challenge(params, fault),
+        challenge=_challenge(params, refused),
         nonce=params.get("nonce"),
         launch=params.get("launch"),
-        prompts=_prompts(params, fault),
-        max_age=_max_age(params, fault),
+        prompts=_prompts(params, refused),
+        max_age=_max_age(params, refused),
         login_hint=params.get("login_hint"),
-        jkt=_jkt(params, fault),
+        jkt=_jkt(params, refused),
     )
 
 
-Fault = Callable[[str, str], RedirectFault]
+Refuse = Callable[[str, str], RedirectFault]
 
 
-def _require_code(params: Mapping[str, str], client: Client, fault: Fault) -> None:
+def _require_code(params: Mapping[str, str], client: Client, refused: Refuse) -> None:
     response_type = params.get("response_type")
     if response_type is None:
-        raise fault("invalid_request", "The parameter response_type is missing; it would be code")
+        raise refused("invalid_request", "The parameter response_type is missing; it would be code")
     if response_type != "code":
-        raise fault("unsupported_response_type", "This server offers response_type=code")
+        raise refused("unsupported_response_type", "This server offers response_type=code")
     if params.get("response_mode", "query") != "query":
-        raise fault("invalid_request", "This server offers response_mode=query")
+        raise refused("invalid_request", "This server offers response_mode=query")
     if "request" in params or "request_uri" in params:
-        raise fault("request_not_supported", "This server takes no request object; push the request instead (par)")
+        raise refused("request_not_supported", "This server takes no request object; push the request instead (par)")
     if "authorization_code" not in client.grant_types:
-        raise fault("unauthorized_client", "This client is not registered for the grant authorization_code")
+        raise refused("unauthorized_client", "This client is not registered for the grant authorization_code")
 
 
-def _require_audience(params: Mapping[str, str], place: Place, fault: Fault) -> None:
+def _require_audience(params: Mapping[str, str], place: Place, refused: Refuse) -> None:
     """`aud`, or its synonym `resource` (RFC 8707), names our FHIR base: a token for us is of no use elsewhere."""
     named = [params[name] for name in ("aud", "resource") if name in params]
     if not named:
-        raise fault("invalid_request", "The parameter aud is missing; it would be the FHIR base URL")
+        raise refused("invalid_request", "The parameter aud is missing; it would be the FHIR base URL")
     if any(value.removesuffix("/") != place.fhir_base for value in named):
-        raise fault("invalid_request", f"The parameter aud is not the base URL of this FHIR server, {place.fhir_base}")
+        raise refused(
+            "invalid_request", f"The parameter aud is not the base URL of this FHIR server, {place.fhir_base}"
+        )
 
 
-def _challenge(params: Mapping[str, str], fault: Fault) -> str:
+def _challenge(params: Mapping[str, str], refused: Refuse) -> str:
     challenge = params.get("code_challenge")
     if challenge is None:
-        raise fault("invalid_request", "The parameter code_challenge is missing (PKCE, RFC 7636)")
+        raise refused("invalid_request", "The parameter code_challenge is missing (PKCE, RFC 7636)")
     if params.get("code_challenge_method") != "S256":
-        raise fault("invalid_request", "The parameter code_challenge_method is not S256, the only one offered")
+        raise refused("invalid_request", "The parameter code_challenge_method is not S256, the only one offered")
     if not _CHALLENGE.fullmatch(challenge):
-        raise fault("invalid_request", "code_challenge is not 43 to 128 of the letters, digits, -, ., _ and ~")
+        raise refused("invalid_request", "code_challenge is not 43 to 128 of the letters, digits, -, ., _ and ~")
     return challenge
 
 
-def _scopes(params: Mapping[str, str], client: Client, fault: Fault) -> tuple[str, ...]:
+def _scopes(params: Mapping[str, str], client: Client, refused: Refuse) -> tuple[str, ...]:
     requested = params.get("scope")
     if requested is None:
-        raise fault("invalid_scope", "The parameter scope is missing")
+        raise refused("invalid_scope", "The parameter scope is missing")
     granted = narrow_for_person(requested, client.scope).split()
     if "launch" not in params:
         granted = [word for word in granted if word != "launch"]  # there is no context that it could give
     if "refresh_token" not in client.grant_types:
         granted = [word for word in granted if word not in ("offline_access", "online_access")]
     if not granted:
-        raise fault("invalid_scope", "None of the requested scopes is one that this client may ask a person for")
+        raise refused("invalid_scope", "None of the requested scopes is one that this client may ask a person for")
     if "launch" in params and "launch" not in granted:
-        raise fault(
+        raise refused(
             "invalid_scope", "A launch from an EHR needs the scope launch, which was not asked for or registered"
         )
     return tuple(granted)
 
 
-def _prompts(params: Mapping[str, str], fault: Fault) -> frozenset[str]:
+def _prompts(params: Mapping[str, str], refused: Refuse) -> frozenset[str]:
     prompts = frozenset(params.get("prompt", "").split())
     if prompts - _PROMPTS or ("none" in prompts and len(prompts) > 1):
-        raise fault("invalid_request", "The parameter prompt is none, or some of login, consent and select_account")
+        raise refused("invalid_request", "The parameter prompt is none, or some of login, consent and select_account")
     return prompts
 
 
-def _max_age(params: Mapping[str, str], fault: Fault) -> int | None:
+def _max_age(params: Mapping[str, str], refused: Refuse) -> int | None:
     value = params.get("max_age")
     if value is None:
         return None
     if not re.fullmatch("[0-9]{1,9}", value):
-        raise fault("invalid_request", "The parameter max_age is a number of seconds")
+        raise refused("invalid_request", "The parameter max_age is a number of seconds")
     return int(value)
 
 
-def _jkt(params: Mapping[str, str], fault: Fault) -> str | None:
+def _jkt(params: Mapping[str, str], refused: Refuse) -> str | None:
     """The key that the code is to be bound to (RFC 9449, 10)."""
     value = params.get("dpop_jkt")
     if value is not None and not _THUMBPRINT.fullmatch(value):
-        raise fault("invalid_request", "The parameter dpop_jkt is not a SHA-256 thumbprint in base64url")
+        raise refused("invalid_request", "The parameter dpop_jkt is not a SHA-256 thumbprint in base64url")
     return value

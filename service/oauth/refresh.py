@@ -35,7 +35,7 @@ STATE: Final = """
 select used is not null as is_used, coalesce(used > $3, false) and not exists (
     select from oauth_refresh later where later.tenant_id = $1 and later.authorization_id = r.authorization_id
       and later.token_hash <> $2 and later.issued >= r.used and later.used is not null) as may_be_repeated
-from oauth_refresh r where tenant_id = $1 and token_hash = $2"""
+from oauth_refresh r where r.tenant_id = $1 and r.token_hash = $2"""
 USE: Final = "update oauth_refresh set used = $3 where tenant_id = $1 and token_hash = $2"
 # Of two successors, made because an answer was lost or two requests went out at once, the first to be used is the right one.
 DROP: Final = """
