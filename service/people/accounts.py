@@ -145,6 +145,7 @@ async def check_password(
 
     What is wrong is not said, and takes the same time: a password is compared for a login that does not exist, too.
     """
+    passwords.require_room()  # before the attempt is counted: it is not the person's fault
     name = folded(login)
     row = await connection.fetchrow(CREDENTIALS, tenant_id, name) if _is_login(name) else None
     stored, fhir_user = (None, None) if row is None else (row["password_hash"], row["fhir_user"])

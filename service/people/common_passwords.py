@@ -49,7 +49,7 @@ def _left(text: str, own: frozenset[str]) -> int:
 @lru_cache(maxsize=64)
 def _expected(own: frozenset[str]) -> re.Pattern[str]:
     """What finds the words; without any, those that everybody uses."""
-    words = own or {*_WORDS.read_text().split(), *_runs()}
+    words = own or {*_WORDS.read_text("utf-8").split(), *_runs()}
     return re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)))
 
 

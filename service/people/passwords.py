@@ -83,8 +83,7 @@ async def hashed(password: str) -> str:
 
 async def matches(stored: str | None, password: str) -> bool:
     """Whether `stored` is of this password. The work is the same where nothing is stored. Raises TooManyRequests."""
-    is_right = await _run(partial(_verified, stored or await _of_nobody(), _bytes(password)))
-    return bool(is_right) and stored is not None
+    return bool(await _run(partial(_verified, stored, _bytes(password))))
 
 
 def is_outdated(stored: str) -> bool:
@@ -97,30 +96,32 @@ def _bytes(password: str) -> bytes:
     return normalised(password[: 4 * LENGTH_MOST]).encode("utf-8", "surrogatepass")
 
 
-def _verified(stored: str, password: bytes) -> bool:
+def _verified(stored: str | None, password: bytes) -> bool:
+    nobodys = _nobodys()
     try:
-        return _HASHER.verify(stored, password)
+        return _HASHER.verify(stored or nobodys, password) and stored is not None
     except (Argon2Error, InvalidHashError):
         return False
 
 
 @cache
-def _nobody() -> str:
+def _nobodys() -> str:
+    """A hash of no password, to be compared where there is none."""
     return _HASHER.hash(secrets.token_bytes(32))
-
-
-async def _of_nobody() -> str:
-    """A hash of no password, made once."""
-    return str(await _run(_nobody))
 
 
 _under_way = 0
 
 
-async def _run(work: Any) -> Any:
-    global _under_way
+def require_room() -> None:
+    """Raises TooManyRequests when so many wait that one more could not be let in."""
     if _under_way >= AT_ONCE + WAITING_MOST:
         raise TooManyRequests("Many people are signing in right now; try again in a few seconds", retry_after=3)
+
+
+async def _run(work: Any) -> Any:
+    global _under_way
+    require_room()
     _under_way += 1
     try:
         return await asyncio.get_running_loop().run_in_executor(_THREADS, work)

@@ -153,6 +153,16 @@ async def test_more_people_at_once_than_can_be_hashed_are_asked_to_come_back(off
     assert await passwords.matches(None, "x") is False
 
 
+async def test_who_is_asked_to_come_back_has_not_failed(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = await office.add()
+    with monkeypatch.context() as busy:
+        busy.setattr(passwords, "WAITING_MOST", -passwords.AT_ONCE)
+        for _ in range(FREE + 1):
+            with pytest.raises(TooManyRequests):
+                await office.check(account.login)
+    assert await office.check(account.login) == account
+
+
 # Who is let in
 
 

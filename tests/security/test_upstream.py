@@ -1,5 +1,6 @@
 """Signing in by another OpenID provider: every way in which its answer can be wrong, then the ways in which it is right."""
 
+import asyncio
 import base64
 import socket
 import subprocess
@@ -375,6 +376,16 @@ async def test_an_account_that_is_linked_is_not_claimed_by_another_subject(offic
     reason = (await office.refusal(account_of(office, provider, vouched("subject-2", upn="robin@example.org")))).reason
     assert "linked to another" in reason
     assert await account_of(office, provider, vouched(upn="somebody else now")) == account
+
+
+async def test_of_two_subjects_at_once_one_gets_the_account(office: Any) -> None:
+    await office.add("robin@example.org")
+    provider = idp(link_claim="upn")
+    answers = await asyncio.gather(
+        *(account_of(office, provider, vouched(f"subject-{at}", upn="robin@example.org")) for at in range(4)),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in answers if isinstance(one, Exception)] == [SignInRefused] * 3
 
 
 async def test_the_same_subject_of_another_issuer_is_somebody_else(office: Any) -> None:
