@@ -77,6 +77,9 @@ resource: Final = Table(
     Index("resource_updated", "tenant_id", "updated", "id"),
     Index("resource_feed", "tenant_id", "txn", "id"),
     Index("resource_ident", "tenant_id", "ident", postgresql_where=text("ident is not null")),
+    Index(
+        "resource_hiding", "tenant_id", "type_id", "id", postgresql_where=text("(present & 4611686018427387904) <> 0")
+    ),
     Index("resource_sel", "sel", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
     postgresql_partition_by="LIST (type_id)",
 )

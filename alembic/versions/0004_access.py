@@ -10,7 +10,7 @@ from schemas import ids, json, references
 from schemas.registry import REGISTRY
 from service import labels, links
 from service.content import Codec
-from service.index import layout
+from service.index import layout, rows
 
 revision = "0004"
 down_revision = "0003"
@@ -26,7 +26,9 @@ select r.tenant_id, r.id, r.deleted, r.patient, r.ref, coalesce(r.content, h.con
    and coalesce(r.content, h.content) is not null
  order by r.tenant_id, r.id limit :many"""
 HIDE = """
-update {table} set flt = flt || cast(:hiding as bigint[]) where tenant_id = :tenant and type_id = :type and id = :id"""
+update {table} set flt = flt || cast(:hiding as bigint[]), present = present | case when deleted then 0 else {bit} end
+ where tenant_id = :tenant and type_id = :type and id = :id"""
+HIDING = "create index resource_hiding on resource (tenant_id, type_id, id) where (present & {bit}) <> 0"
 KEEP = """
 insert into care_link (tenant_id, source_type, source_id, actor_type, actor, subject, types, deny, since, until)
 values (:tenant, :type, :id, :actor_type, :actor, :subject, cast(:types as smallint[]), :deny, :since, :until)"""
@@ -51,6 +53,7 @@ def upgrade() -> None:
     op.create_index("care_link_source", "care_link", ["tenant_id", "source_type", "source_id"])
     op.create_index("care_link_actor", "care_link", ["tenant_id", "actor", "subject"])
     op.create_index("care_link_subject", "care_link", ["tenant_id", "subject"])
+    op.execute(HIDING.format(bit=rows.HIDING))
     connection = op.get_bind()
     codec = Codec({row.id: row.dict for row in connection.execute(sa.text("select id, dict from content_dict"))})
     for name, kind in REGISTRY.types.items():
@@ -70,7 +73,7 @@ def _fill(connection: sa.Connection, codec: Codec, type_name: str) -> None:
             hiding = [labels.token(row.tenant_id, label) for label in labels.carried(resource)]
             if hiding:
                 values = {"tenant": row.tenant_id, "type": kind.id, "id": row.id, "hiding": hiding}
-                connection.execute(sa.text(HIDE.format(table=table)), values)
+                connection.execute(sa.text(HIDE.format(table=table, bit=rows.HIDING)), values)
             if not row.deleted:
                 _keep(connection, row, resource, kind.id)
         at |= {"tenant": found[-1].tenant_id, "id": found[-1].id}

@@ -24,6 +24,8 @@ WORD_CODE: Final = "\x1d"
 """Stands between the parameter and a code, identifier value or URL as it is, in `words`: for _sort and :below."""
 FURTHER: Final = -(1 << 63)
 """The sign bit of `present`: the parameter in k1 has further codes, which are in `sel`."""
+HIDING: Final = 1 << 62
+"""The bit of `present` that says that the resource has a label which hides it from some; no parameter has this one."""
 SOME_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """Stands where a row is made of everything but its time."""
 
@@ -79,7 +81,10 @@ def build(resource: JsonObject, target: Target) -> IndexRow:
     for param_id, bit, text in _absent(target.type):
         if not row.present & bit:
             row.flt.append(tokens.token(target.tenant_id, REGISTRY.types[target.type].id, param_id, text))
-    row.flt += [labels.token(target.tenant_id, code) for code in labels.carried(resource)]
+    hiding = [labels.token(target.tenant_id, code) for code in labels.carried(resource)]
+    if hiding:
+        row.flt += hiding
+        row.present |= HIDING
     return row
 
 

@@ -14,7 +14,7 @@ from service.search.binder import Binder
 from service.search.order import Key
 from service.search.plan import Arm
 from service.search.query import Query, Sort, Typed
-from service.search.visible import members, visible
+from service.search.visible import hiding, members, visible
 from service.search.where import Frame, is_positive
 
 LIMITS: Final = (1, 2, 3, 6, 11, 21, 51, 101, 201, 501, 1001)
@@ -85,6 +85,7 @@ def compiled(make: Callable[[Any, Frame], str], shape: Any, values: int, grant: 
     frame = Frame(
         lambda letter, type_name, alias: visible(grant, letter, type_name, tenant_id, alias, binder),
         members(grant.shape, binder),
+        lambda letter, type_name, alias: hiding(grant.shape, letter, type_name, alias, binder),
     )
     sql = make(shape, frame)
     numbers = {number: at + 1 for at, number in enumerate(sorted({int(found) for found in _SLOT.findall(sql)}))}
@@ -155,13 +156,18 @@ def _beyond(shape: Shape, found: Sequence[Key], columns: Sequence[str]) -> list[
 
 
 def count(shape: Shape, frame: Frame) -> str:
-    """The number of matches: one count an arm, so that each can be read from its index alone."""
-    counts = [
-        f"(select count(*) {_matches(shape, frame, each.type, arm)})"
-        for each in shape.typed
-        for arm in plan.arms(each, shape.sort)
-    ]
-    return f"select {' + '.join(counts)}"
+    """The number of matches: one count an arm, so that each can be read from its index alone.
+
+    What labels hide is in no such index: it is counted apart, from the index of the few rows that have them.
+    """
+    counts = []
+    for each in shape.typed:
+        hidden = frame.hiding(shape.letter, each.type, "r")
+        for arm in plan.arms(each, shape.sort):
+            matches = _matches(shape, frame, each.type, arm, whole=hidden is not None)
+            counts.append(f" + (select count(*) {matches})")
+            counts += [f" - (select count(*) {matches} and {hidden})"] if hidden is not None else []
+    return f"select {''.join(counts)[3:]}"
 
 
 def estimate(shape: Shape, frame: Frame) -> str:
@@ -170,8 +176,8 @@ def estimate(shape: Shape, frame: Frame) -> str:
     return f"explain (format json) {' union all '.join(parts)}"
 
 
-def _matches(shape: Shape, frame: Frame, type_name: str, arm: Arm) -> str:
+def _matches(shape: Shape, frame: Frame, type_name: str, arm: Arm, *, whole: bool = False) -> str:
     positive = next((test for test in arm.tests if is_positive(test)), None)
-    table, where = frame.rows(type_name, "r", shape.letter, positive)
+    table, where = frame.rows(type_name, "r", shape.letter, positive, whole=whole)
     where += [frame.condition(test, type_name, "r") for test in arm.tests]
     return f"from {table} where {' and '.join(where)}"

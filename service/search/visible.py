@@ -12,6 +12,7 @@ from schemas import dates
 from service import circle
 from service.circle import Asked, Bind, Own
 from service.grant import Grant, Limit, Shape
+from service.index.rows import HIDING
 from service.search.binder import Binder
 from service.search.criterion import criterion
 from service.search.reader import Expansion, Reader
@@ -129,6 +130,13 @@ def _found(
 def members(shape: Shape, binder: Binder) -> Callable[[], str] | None:
     """What `Frame.members` is for callers of this kind."""
     return (lambda: circle.member_tokens(shape.circles, _bind(binder))) if shape.is_client else None
+
+
+def hiding(shape: Shape, letter: str, type_name: str, alias: str, binder: Binder) -> str | None:
+    """What `Frame.hiding` is for callers of this kind."""
+    if not shape.hidden or shape.limits(letter, type_name) != ():
+        return None
+    return f"{alias}.present & {HIDING} <> 0 and {alias}.flt && {_bind(binder)(Own('hidden'))}::bigint[]"
 
 
 def _unhidden(shape: Shape, asked: Asked, bind: Bind) -> list[str]:

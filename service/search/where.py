@@ -79,16 +79,21 @@ class Frame:
     """What every table of one statement stands in: `visible` is the caller's Grant as SQL.
 
     `members` gives the tokens of the memberships in Groups that the caller may know of, as SQL; None for who may know all.
+    `hiding` gives what hides a row from a caller whom nothing but labels limits, None for others and where nothing is hidden.
     """
 
     visible: Visible
     members: Callable[[], str] | None = None
+    hiding: Callable[[str, str, str], str | None] = lambda letter, type_name, alias: None
 
-    def rows(self, type_name: str, alias: str, letters: str = "s", test: Test | None = None) -> tuple[str, list[str]]:
+    def rows(
+        self, type_name: str, alias: str, letters: str = "s", test: Test | None = None, *, whole: bool = False
+    ) -> tuple[str, list[str]]:
         """(table and alias, conditions) for the rows of a type that are there and that the caller may see.
 
         The caller may see what one of `letters` of cruds allows. Where `test` asks for a column that a deletion empties,
         nothing is said about deletion, nor about the type where it has a partition of its own: the index alone can answer.
+        With `whole` nothing is said of who may see what.
         """
         where = [f"{alias}.tenant_id = $1"]
         is_live = test is not None and is_positive(test)
@@ -96,6 +101,8 @@ class Frame:
             where.append(f"{alias}.type_id = {REGISTRY.types[type_name].id}")
         if not is_live:
             where.append(f"not {alias}.deleted")
+        if whole:
+            return f"{partition(type_name)} {alias}", where
         table, seen = self.seen(type_name, alias, letters)
         if seen != "true":
             where.append(seen)
