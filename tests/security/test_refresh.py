@@ -4,6 +4,7 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#refresh-access-toke
 """
 
 import json
+from random import Random
 from typing import Any
 
 import httpx
@@ -244,6 +245,55 @@ async def test_a_replay_and_a_refresh_at_once_end_in_nothing_valid(stage: Any, a
         if answer.status_code == 200:
             assert await stage.reads(answer.json()["access_token"], "Patient/p1") == 401
             refused(await app.refresh(stage.http, answer.json()["refresh_token"]))
+
+
+class Line:
+    """What a public client's tokens may do, in plain words: the reference for any sequence of uses."""
+
+    def __init__(self) -> None:
+        self.states: list[str] = ["new"]
+        self.used_at: dict[int, int] = {}
+        self.ended = False
+
+    def use(self, number: int) -> bool:
+        """Whether the token is answered, with one more token."""
+        state = self.states[number]
+        later = self.states[self.used_at.get(number, len(self.states)) :]
+        if self.ended or (state != "new" and (state != "just used" or set(later) - {"new"})):
+            self.ended = True
+            return False
+        if state == "new":
+            rivals = ["passed by" if each == "new" else each for each in self.states]
+            self.states, self.used_at[number] = rivals, len(rivals)
+            self.states[number] = "just used"
+        self.states.append("new")
+        return True
+
+    def wait(self) -> None:
+        """Let the grace pass."""
+        self.states = ["used" if each == "just used" else each for each in self.states]
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_any_sequence_of_uses_is_answered_as_the_reference_says(
+    stage: Any, app: Any, person: Any, seed: int
+) -> None:
+    random, line = Random(seed), Line()  # noqa: S311 - repeatable, and no secret
+    bodies = [await stage.tokens(app, person)]
+    for _ in range(14):
+        if random.random() < 0.25:
+            await stage.execute(REFRESHED)
+            line.wait()
+            continue
+        number = random.choice(
+            [len(bodies) - 1, len(bodies) - 1, max(0, len(bodies) - 2), random.randrange(len(bodies))]
+        )
+        answer = await app.refresh(stage.http, bodies[number]["refresh_token"])
+        assert (answer.status_code == 200) == line.use(number), (line.states, number)
+        bodies += [answer.json()] if answer.status_code == 200 else []
+    expected = 401 if line.ended else 200
+    for body in bodies:
+        assert await stage.reads(body["access_token"], "Patient/p1") == expected
 
 
 # Confidential clients: the same token, as long as they prove who they are.
