@@ -232,6 +232,7 @@ account: Final = Table(
     Column("totp_step", BigInteger, nullable=False, server_default=text("0")),
     Column("recovery_hashes", ARRAY(LargeBinary), nullable=False, server_default=text("'{}'")),
     _time("password_until"),
+    _time("password_changed", nullable=False, server_default=text("'-infinity'")),
     _texts("clearance"),
     _flag("break_glass"),
     _flag("is_admin"),

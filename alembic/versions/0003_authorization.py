@@ -84,6 +84,7 @@ def _people() -> None:
         sa.Column("totp_step", sa.BigInteger, nullable=False, server_default=sa.text("0")),
         sa.Column("recovery_hashes", sa.ARRAY(sa.LargeBinary), nullable=False, server_default=sa.text("'{}'")),
         _time("password_until"),
+        _time("password_changed", nullable=False, server_default=sa.text("'-infinity'")),
         _texts("clearance"),
         _flag("break_glass"),
         _flag("is_admin"),

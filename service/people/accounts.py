@@ -45,7 +45,9 @@ CURRENT: Final = "select password_hash from account where tenant_id = $1 and acc
 REHASH: Final = """
 update account set password_hash = $4 where tenant_id = $1 and account_id = $2 and password_hash = $3"""
 REPLACE: Final = """
-update account set password_hash = $3, password_until = $4 where tenant_id = $1 and account_id = $2"""
+update account set password_hash = $3, password_until = $4, password_changed = $5
+ where tenant_id = $1 and account_id = $2"""
+SPEAK: Final = "update account set language = $3 where tenant_id = $1 and account_id = $2"
 DISABLE: Final = "update account set disabled = $3 where tenant_id = $1 and account_id = $2"
 CLOSE_SESSIONS: Final = "delete from account_session where tenant_id = $1 and account_id = $2"
 END_AUTHORIZATIONS: Final = """
@@ -54,7 +56,7 @@ END_TOKENS: Final = """
 update oauth_token set revoked = $3 where tenant_id = $1 and revoked is null and expires > $3 and authorization_id in (
   select authorization_id from oauth_authorization where tenant_id = $1 and account_id = $2)"""
 STATEMENTS: Final = (
-    ADD, FIND, BY_LOGIN, LIST, CREDENTIALS, CURRENT, REHASH, REPLACE, DISABLE, CLOSE_SESSIONS, END_AUTHORIZATIONS, END_TOKENS,
+    ADD, FIND, BY_LOGIN, LIST, CREDENTIALS, CURRENT, REHASH, REPLACE, SPEAK, DISABLE, CLOSE_SESSIONS, END_AUTHORIZATIONS, END_TOKENS,
 )  # fmt: skip
 
 
@@ -182,7 +184,7 @@ async def set_password(
         raise passwords.PasswordRefused("unchanged")
     stored = await passwords.hashed(password)
     async with connection.transaction():
-        await connection.execute(REPLACE, tenant_id, account.account_id, stored, until)
+        await connection.execute(REPLACE, tenant_id, account.account_id, stored, until, now)
         await attempts.succeeded(connection, tenant_id, "password", account.login)
         await end_all(connection, tenant_id, account.account_id, now)
 
@@ -193,6 +195,11 @@ async def change_password(
     """As `set_password`, for who knows the old one. Raises SignInRefused, PasswordRefused."""
     await check_password(connection, tenant_id, account.login, old, now)
     await set_password(connection, tenant_id, account, new, now)
+
+
+async def set_language(connection: asyncpg.Connection[Any], tenant_id: int, account_id: UUID, language: str) -> None:
+    """Show the person the pages in a language of LANGUAGES from now on."""
+    await connection.execute(SPEAK, tenant_id, account_id, language)
 
 
 async def set_disabled(

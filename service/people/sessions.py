@@ -19,11 +19,11 @@ from service.people.attempts import SignInRefused
 from service.settings import Settings
 
 _COLUMNS: Final = "session_hash, account_id, second_factor, created, used, expires"
-# The account is held, so that one disabled meanwhile gets no session.
+# The account is held, so that one disabled meanwhile gets no session, nor a sign-in that began by an older password.
 OPEN: Final = """
 insert into account_session (tenant_id, session_hash, account_id, second_factor, created, used, expires, idle)
 select $1, $2, account_id, $4, $5, $5, $6, $7 from account
- where tenant_id = $1 and account_id = $3 and not disabled for share"""
+ where tenant_id = $1 and account_id = $3 and not disabled and password_changed <= $5 for share"""
 FIND: Final = f"""
 update account_session s set used = greatest(s.used, $3) from account a
  where s.tenant_id = $1 and s.session_hash = $2 and s.expires > $3 and s.used + s.idle > $3
@@ -82,11 +82,14 @@ async def open(
     now: datetime,
     lasts: Lasts = Lasts(),
 ) -> str:
-    """A new session: the value of its cookie, of which only a hash is stored. Raises SignInRefused for a disabled account."""
+    """A new session: the value of its cookie, of which only a hash is stored.
+
+    `now` is when the sign-in began. Raises SignInRefused when the account was disabled, or its password changed, since then.
+    """
     cookie = secret.new()
     values = (tenant_id, secret.digest(cookie), account_id, second_factor, now, now + lasts.absolute, lasts.idle)
     if await connection.execute(OPEN, *values) == "INSERT 0 0":
-        raise SignInRefused(reason="the account was disabled just now")
+        raise SignInRefused(reason="the account was disabled or its password changed just now")
     return cookie
 
 

@@ -119,6 +119,14 @@ async def test_a_disabled_account_has_no_session_and_gets_none(office: Any) -> N
     assert await office.check(account.login) == account
 
 
+async def test_a_sign_in_that_began_before_the_password_changed_gets_no_session(office: Any) -> None:
+    account = await office.add()
+    async with office.connection() as connection:
+        await accounts.set_password(connection, office.tenant_id, account, "seven wet clouds", office.at(1))
+    await office.refusal(office.open(account))
+    assert await office.session(await office.open(account, seconds=1), 1) is not None
+
+
 async def test_no_session_is_opened_while_the_account_is_being_disabled(office: Any) -> None:
     account = await office.add()
     async with office.connection() as connection, connection.transaction():
