@@ -3,6 +3,7 @@
 https://www.rfc-editor.org/rfc/rfc7517, https://hl7.org/fhir/smart-app-launch/STU2.2/client-confidential-asymmetric.html
 """
 
+import base64
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -24,7 +25,6 @@ _KINDS: Final[dict[str, tuple[type[Any], tuple[str, ...]]]] = {
     "EC": (ECKey, ("crv", "x", "y")),
 }
 _CURVE: Final = "P-384"
-_MODULUS_LEAST: Final = 342  # characters of base64url in which 2048 bits are written
 _RSA_BITS: Final = range(2048, 8193)
 _EXPONENT_MOST: Final = 1 << 32  # a longer one makes each verification slow
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
@@ -86,8 +86,8 @@ def public(jwk: Any, where: str) -> Key:
     for name in ("kid", *members):
         if not isinstance(jwk.get(name), str) or not jwk[name]:
             raise BadKeys(f"{where}.{name} is missing")
-    if len(jwk.get("n", "n" * _MODULUS_LEAST)) < _MODULUS_LEAST:
-        raise BadKeys(f"{where} has less than 2048 bits")
+    if kind is RSAKey and not (_number(jwk["n"]).bit_length() in _RSA_BITS and _number(jwk["e"]) < _EXPONENT_MOST):
+        raise BadKeys(f"{where} has less than 2048 bits, or more than 8192, or a long exponent")
     try:
         key: Key = kind.import_key({name: value for name, value in jwk.items() if isinstance(value, str | list)})
     except (JoseError, ValueError, TypeError, KeyError):
@@ -111,10 +111,13 @@ def _algorithm(key: Key) -> str | None:
     said = key.dict_value
     if said.get("use", "sig") != "sig" or "verify" not in said.get("key_ops", ["verify"]):
         return None
-    made = _rsa(key) if isinstance(key, RSAKey) else "ES384" if key.curve_name == _CURVE else None
+    made = "RS384" if isinstance(key, RSAKey) else "ES384" if key.curve_name == _CURVE else None
     return made if said.get("alg", made) == made else None
 
 
-def _rsa(key: RSAKey) -> str | None:
-    exponent = key.public_key.public_numbers().e
-    return "RS384" if key.public_key.key_size in _RSA_BITS and exponent < _EXPONENT_MOST else None
+def _number(text: str) -> int:
+    """A number in base64url; 0 for what is none."""
+    try:
+        return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except ValueError:
+        return 0

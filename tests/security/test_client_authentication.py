@@ -326,7 +326,11 @@ def described(**changes: Any) -> str:
     return json.dumps({"keys": [{**EC.as_dict(private=False), **changes}]})
 
 
-WEAK: Final = {"kty": "RSA", "kid": "weak", "e": "AQAB", "n": base64.urlsafe_b64encode(b"\xff" * 128).decode()}
+def modulus(size: int) -> str:
+    return base64.urlsafe_b64encode(b"\xff" * size).decode()
+
+
+WEAK: Final = {"kty": "RSA", "kid": "weak", "e": "AQAB", "n": modulus(128)}
 
 
 @pytest.mark.parametrize(
@@ -350,6 +354,10 @@ WEAK: Final = {"kty": "RSA", "kid": "weak", "e": "AQAB", "n": base64.urlsafe_b64
         (described(alg="ES256"), "no key can be used"),
         (described(key_ops=["encrypt"]), "no key can be used"),
         (json.dumps({"keys": [WEAK]}), "less than 2048 bits"),
+        (json.dumps({"keys": [WEAK | {"n": "A" * 400 + WEAK["n"]}]}), "less than 2048 bits"),
+        (json.dumps({"keys": [WEAK | {"n": modulus(2048)}]}), "more than 8192"),
+        (json.dumps({"keys": [WEAK | {"n": modulus(256), "e": modulus(256)}]}), "a long exponent"),
+        (json.dumps({"keys": [WEAK | {"n": "\u00e4" * 400}]}), "less than 2048 bits"),
     ],
 )
 async def test_keys_that_cannot_be_taken_are_refused_at_registration(house: Any, jwks: str, told: str) -> None:
