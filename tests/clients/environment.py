@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import venv
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -43,7 +42,7 @@ def command(client: Client, home: Path) -> list[str]:
 
 
 def _from_pypi(client: Client, home: Path) -> None:
-    venv.create(home, with_pip=True)
+    _run(sys.executable, "-m", "venv", str(home))
     _run(str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1",
          f"{client.package}=={client.version}")  # fmt: skip
 

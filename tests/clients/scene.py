@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -22,6 +23,9 @@ from joserfc.jwk import ECKey, RSAKey
 HEARTH: Final = (sys.executable, "-c", "from api.cli import main; main()")
 START_SECONDS: Final = 60
 OBSERVATIONS: Final = 7
+CALLBACK: Final = "https://app.example/callback"
+LAUNCH: Final = "https://app.example/launch"
+HERE: Final = "http://127.0.0.1:8765/callback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +81,10 @@ class _House:
             self.process.terminate()
             self.process.wait(60)
 
-    def hearth(self, *words: str) -> Any:
+    def hearth(self, *words: str, typed: str = "") -> Any:
         """What a command prints as JSON."""
-        done = subprocess.run([*HEARTH, *words, "--json"], env=self.environment, capture_output=True, text=True)
+        command = [*HEARTH, *words, "--json"]
+        done = subprocess.run(command, env=self.environment, input=typed, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"hearth {' '.join(words[:2])}: {done.stderr}")
         return json.loads(done.stdout)
@@ -88,15 +93,22 @@ class _House:
         """A registered client; `name` says what it is for."""
         return dict(self.hearth("clients", "add", "--name", name, "--scope", scope, *words))
 
-    def machine(self, name: str, scope: str, key: ECKey | RSAKey) -> dict[str, Any]:
+    def person(self, login: str, fhir_user: str) -> dict[str, str]:
+        """An account, and what its person fills in on the pages."""
+        answers = {"login": f"{login}@clinic.example", "password": secrets.token_urlsafe(18), "decision": "allow"}
+        words = ("--login", answers["login"], "--name", login.title(), "--fhir-user", fhir_user, "--stdin")
+        self.hearth("people", "add", *words, typed=answers["password"])
+        return answers | {"fhir_user": fhir_user}
+
+    def signer(self, name: str, scope: str, key: ECKey | RSAKey, *words: str) -> dict[str, Any]:
         """A client that signs with a key; `jwks` has the private one."""
         public = self.directory / f"{name}.public.jwks"
         public.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
-        made = self.client(name, scope, "--jwks", str(public))
+        made = self.client(name, scope, "--jwks", str(public), *words)
         return made | {"jwks": {"keys": [key.as_dict(private=True) | {"key_ops": ["sign"]}]}}
 
     def furnished(self) -> dict[str, Any]:
-        """The clients, and a patient with Observations."""
+        """The clients, two patients with Observations, one of whom has an account, and a clinician who treats that one."""
         backend = self.client("Backend", "system/*.cruds")
         with httpx.Client(base_url=self.origin, timeout=30) as http:
             secret = (backend["client_id"], backend["client_secret"])
@@ -106,14 +118,42 @@ class _House:
                 http.put(f"/fhir/{each['resourceType']}/{each['id']}", json=each).raise_for_status()
         es384 = ECKey.generate_key("P-384", {"kid": "es", "alg": "ES384", "use": "sig"}, private=True)
         rs384 = RSAKey.generate_key(2048, {"kid": "rs", "alg": "RS384", "use": "sig"}, private=True)
+        back = ("--redirect-uri", CALLBACK)
+        launch = "launch openid fhirUser patient/*.rs user/Task.rus"
         return {
             "base": f"{self.origin}/fhir",
             "origin": self.origin,
             "observations": OBSERVATIONS,
             "patient": "robin",
+            "task": "walk",
+            "callback": CALLBACK,
+            "here": HERE,
+            "page": str(Path(__file__).parents[2] / "docs" / "connect-your-app.md"),
+            "launch": LAUNCH,
+            "supporting": [sys.executable, str(Path(__file__).parent / "supporting.py")],
+            "people": {
+                "robin": self.person("robin", "Patient/robin"),
+                "kim": self.person("kim", "Practitioner/kim"),
+            },
             "backend": backend,
-            "es384": self.machine("Crawler", "system/*.rs", es384),
-            "rs384": self.machine("Report", "system/*.rs", rs384),
+            "es384": self.signer("Crawler", "system/*.rs", es384),
+            "rs384": self.signer("Report", "system/*.rs", rs384),
+            "ehr": self.client("EHR", "__launch system/*.rs"),
+            "diary": self.client(
+                "Diary",
+                "launch/patient openid fhirUser offline_access patient/*.rs patient/QuestionnaireResponse.c",
+                "--public",
+                *back,
+            ),
+            "try": self.client(
+                "My diary",
+                "launch/patient openid fhirUser offline_access patient/*.rs",
+                "--public",
+                "--redirect-uri",
+                HERE,
+            ),
+            "chart": self.client("Chart", launch, *back),
+            "review": self.signer("Review", launch, es384, "--launch-url", LAUNCH, *back),
         }
 
 
@@ -126,7 +166,24 @@ def _records() -> list[dict[str, Any]]:
         {"resourceType": "Patient", "id": name, "name": [{"family": "Sample", "given": [name.title()]}]}
         for name in ("robin", "alex")
     ]
-    return patients + [
+    team = {
+        "resourceType": "CareTeam",
+        "id": "team",
+        "status": "active",
+        "subject": {"reference": "Patient/robin"},
+        "participant": [{"member": {"reference": "Practitioner/kim"}}],
+    }
+    task = {
+        "resourceType": "Task",
+        "id": "walk",
+        "status": "ready",
+        "intent": "order",
+        "description": "Walk in the park",
+        "for": {"reference": "Patient/robin"},
+        "owner": {"reference": "Patient/robin"},
+    }
+    kim = {"resourceType": "Practitioner", "id": "kim", "name": [{"family": "Example", "given": ["Kim"]}]}
+    return [*patients, kim, team, task] + [
         {
             "resourceType": "Observation",
             "id": f"{patient}-{number}",
