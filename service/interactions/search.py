@@ -13,7 +13,7 @@ from schemas.registry import REGISTRY
 from service.call import Call, Reply
 from service.errors import BadRequest, Forbidden, Gone, NotFound
 from service.interactions.body import illegal_id
-from service.search import bundle, reference
+from service.search import bundle, own, reference
 from service.search import everything as record
 from service.search.asking import Asking
 from service.search.find import terms
@@ -96,6 +96,7 @@ def _parsed(
 
 async def _answered(call: Call, store: Store, query: Query, path: str) -> Reply:
     _require_sortable(call, query)
+    query = own.within(query, call.grant, _LETTER, call.tenant_id, call.now)
     asking = Asking(call, store, query, path, await terms(call, store, query))
     notes = list(query.ignored)
     if query.summary == "count":

@@ -11,7 +11,7 @@ from schemas import json
 from schemas.registry import REGISTRY
 from service.call import Call
 from service.content import Codec
-from service.search import sql, terminology
+from service.search import own, sql, terminology
 from service.search.parse import Limits, parse
 from service.search.query import Query
 from service.store import Store, Stored
@@ -44,6 +44,7 @@ async def find(
 ) -> list[Found]:
     """At most `limit` resources that `call.grant` allows `letter` on, in the order of `_sort`. Raises BadRequest."""
     query = parse(params, (type_name,), tenant_id=call.tenant_id, base=call.base, now=call.now, limits=Limits())
+    query = own.within(query, call.grant, letter, call.tenant_id, call.now)
     rows = await _rows(call, store, query, letter, limit)
     made = []
     for type_id, key, version, updated, deleted, enc, content, fid, *_ in rows[:limit]:

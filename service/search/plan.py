@@ -24,6 +24,7 @@ from service.search.query import (
     Listed,
     Membership,
     Negated,
+    PartOf,
     Place,
     Range,
     Sort,
@@ -77,7 +78,7 @@ def rank(test: Test, type_name: str) -> int | None:
             return 2
         case Chain(column="patient") | Has():
             return 4
-        case Chain():
+        case Chain() | PartOf():
             return 5
         case String(how=how):
             return 8 if how != "contains" else 10

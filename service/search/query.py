@@ -120,6 +120,14 @@ class Has(NamedTuple):
     tag: str = "has"
 
 
+class PartOf(NamedTuple):
+    """A part of a Task for which `test` holds, whether the caller may see that Task or not; `salt` makes its token."""
+
+    test: "Test"
+    salt: int
+    tag: str = "part"
+
+
 class Membership(NamedTuple):
     """Something about who the members of a Group are: callers who see only their own membership find it by that alone."""
 
@@ -171,6 +179,7 @@ Test: TypeAlias = (
     | Chain
     | Has
     | Membership
+    | PartOf
     | Listed
     | Further
     | Span

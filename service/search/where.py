@@ -23,6 +23,7 @@ from service.search.query import (
     Listed,
     Membership,
     Negated,
+    PartOf,
     Place,
     Present,
     Range,
@@ -228,6 +229,16 @@ def _referring(frame: Frame, test: Chain, inner: str) -> str:
     return f"array({frame.inner(test.test, test.type, inner, made)})"
 
 
+def _part_of(frame: Frame, test: PartOf, type_name: str, alias: str) -> str:
+    inner = f"{alias}w"
+    made = reference_sql(f"{inner}.id", f"${test.salt}::bigint")
+    whole = frame.condition(test.test, "Task", inner)
+    return (
+        f"{alias}.sel && array(select {made} from resource_task {inner} where {inner}.tenant_id = $1"
+        f" and {inner}.type_id = {REGISTRY.types['Task'].id} and not {inner}.deleted and {whole})"
+    )
+
+
 def _has(frame: Frame, test: Has, type_name: str, alias: str) -> str:
     inner = f"{alias}h"
     if test.key is None:
@@ -297,6 +308,7 @@ _RENDER: Final[dict[type, Callable[..., str]]] = {
     Chain: _chain,
     Has: _has,
     Membership: _membership,
+    PartOf: _part_of,
     Listed: _listed,
     Further: _further,
     Span: _span,
