@@ -210,7 +210,7 @@ async def all_events(house: Any, api: httpx.AsyncClient) -> list[dict[str, Any]]
         ("patient=pat", 3),
         ("patient=Patient/pat&action=R", 1),
         ("entity=Observation/obs&action=C&outcome=0", 1),
-        ("date=gt2020", 3),
+        ("date=gt2020&type=rest", 3),
         ("date=lt2020", 0),
         ("subtype=http://hl7.org/fhir/restful-interaction|read", 1),
         ("entity=Patient/nobody", 0),
