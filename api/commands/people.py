@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import asyncpg
@@ -30,6 +31,9 @@ Act = Callable[["asyncpg.Connection[Any]", int, Account], Awaitable[None]]
 Login = Annotated[str, typer.Argument(help="The login of the account.")]
 Prompt = Annotated[bool, typer.Option("--prompt", help="Type the password, twice.")]
 Stdin = Annotated[bool, typer.Option("--stdin", help="Read the password from the first line of standard input.")]
+Clearance = Annotated[
+    list[str] | None, typer.Option(help="Sensitivity labels that they see, such as V,SUD; can be repeated.")
+]
 
 app: Final = typer.Typer(help="The accounts of persons.", no_args_is_help=True)
 
@@ -40,9 +44,7 @@ def add(
     name: Annotated[str, typer.Option(help="How they are addressed.")],
     fhir_user: Annotated[str, typer.Option(help="Who they are: Patient/ID, Practitioner/ID or RelatedPerson/ID.")],
     language: Annotated[str, typer.Option(help=f"Of their pages: {', '.join(accounts.LANGUAGES)}.")] = "en",
-    clearance: Annotated[
-        list[str] | None, typer.Option(help="Sensitivity labels that they see, such as V,SUD; can be repeated.")
-    ] = None,
+    clearance: Clearance = None,
     break_glass: Annotated[bool, typer.Option("--break-glass", help="May see any patient in an emergency.")] = False,
     admin: Annotated[bool, typer.Option("--admin", help="Sees and ends the apps of all persons.")] = False,
     no_password: Annotated[bool, typer.Option("--no-password", help="Signs in by another provider only.")] = False,
@@ -63,7 +65,7 @@ def add(
         password=typed or generated,
         password_until=dates.clock() + accounts.ONCE_LASTS if generated else None,
         language=language,
-        clearance=tuple(label for each in clearance or () for label in each.split(",") if label),
+        clearance=_labels(clearance or ()),
         break_glass=break_glass,
         is_admin=admin,
     )
@@ -108,6 +110,31 @@ def list_(
     print_rows(rows, columns, as_json)
 
 
+@app.command("set")
+def set_(
+    login: Login,
+    clearance: Clearance = None,
+    break_glass: Annotated[bool | None, typer.Option(help="May see any patient in an emergency.")] = None,
+    admin: Annotated[bool | None, typer.Option(help="Sees and ends the apps of all persons.")] = None,
+    tenant: OfTenant = tenants.DEFAULT,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Change what a person may see and do, at once; what is not named stays. `--clearance ''` takes all labels away."""
+
+    async def change(connection: asyncpg.Connection[Any], tenant_id: int, account: Account) -> None:
+        changed = replace(
+            account,
+            clearance=account.clearance if clearance is None else _labels(clearance),
+            break_glass=account.break_glass if break_glass is None else break_glass,
+            is_admin=account.is_admin if admin is None else admin,
+        )
+        await accounts.set_rights(connection, tenant_id, changed, dates.clock())
+
+    _change(login, tenant, data_dir, database_url, change, "rights changed")
+    typer.echo(f"The rights of {login} are changed.")
+
+
 @app.command("password")
 def password(
     login: Login,
@@ -122,11 +149,11 @@ def password(
     typed = _typed(prompt, stdin)
     new, now = typed or passwords.generate(), dates.clock()
 
-    async def replace(connection: asyncpg.Connection[Any], tenant_id: int, account: Account) -> None:
+    async def set_it(connection: asyncpg.Connection[Any], tenant_id: int, account: Account) -> None:
         until = None if typed else now + accounts.ONCE_LASTS
         await accounts.set_password(connection, tenant_id, account, new, now, until)
 
-    _change(login, tenant, data_dir, database_url, replace, "password set")
+    _change(login, tenant, data_dir, database_url, set_it, "password set")
     if typed:
         typer.echo(f"{login} has another password.")
     else:
@@ -190,6 +217,10 @@ def link(
 
     _change(login, tenant, data_dir, database_url, join, f"linked to {provider}")
     typer.echo(f"{login} may sign in by {provider}.")
+
+
+def _labels(given: Sequence[str]) -> tuple[str, ...]:
+    return tuple(label for each in given for label in each.split(",") if label)
 
 
 def _rights(account: Account) -> str:

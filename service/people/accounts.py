@@ -48,6 +48,8 @@ REPLACE: Final = """
 update account set password_hash = $3, password_until = $4, password_changed = $5
  where tenant_id = $1 and account_id = $2"""
 SPEAK: Final = "update account set language = $3 where tenant_id = $1 and account_id = $2"
+SET_RIGHTS: Final = """
+update account set clearance = $3, break_glass = $4, is_admin = $5 where tenant_id = $1 and account_id = $2"""
 DISABLE: Final = "update account set disabled = $3 where tenant_id = $1 and account_id = $2"
 CLOSE_SESSIONS: Final = "delete from account_session where tenant_id = $1 and account_id = $2"
 END_AUTHORIZATIONS: Final = """
@@ -56,7 +58,8 @@ END_TOKENS: Final = """
 update oauth_token set revoked = $3 where tenant_id = $1 and revoked is null and expires > $3 and authorization_id in (
   select authorization_id from oauth_authorization where tenant_id = $1 and account_id = $2)"""
 STATEMENTS: Final = (
-    ADD, FIND, BY_LOGIN, LIST, CREDENTIALS, CURRENT, REHASH, REPLACE, SPEAK, DISABLE, CLOSE_SESSIONS, END_AUTHORIZATIONS, END_TOKENS,
+    ADD, FIND, BY_LOGIN, LIST, CREDENTIALS, CURRENT, REHASH, REPLACE, SPEAK, SET_RIGHTS, DISABLE, CLOSE_SESSIONS,
+    END_AUTHORIZATIONS, END_TOKENS,
 )  # fmt: skip
 
 
@@ -202,6 +205,18 @@ async def set_language(connection: asyncpg.Connection[Any], tenant_id: int, acco
     await connection.execute(SPEAK, tenant_id, account_id, language)
 
 
+async def set_rights(connection: asyncpg.Connection[Any], tenant_id: int, changed: Account, now: datetime) -> None:
+    """Let the person see and do what `changed` says: clearance, break-the-glass, administration. Raises Unprocessable.
+
+    Access tokens end, so that it holds at once; apps get new ones by their refresh tokens.
+    """
+    _check_rights(changed.fhir_user, changed.clearance, changed.break_glass)
+    rights = (list(changed.clearance), changed.break_glass, changed.is_admin)
+    async with connection.transaction():
+        await connection.execute(SET_RIGHTS, tenant_id, changed.account_id, *rights)
+        await connection.execute(END_TOKENS, tenant_id, changed.account_id, now)
+
+
 async def set_disabled(
     connection: asyncpg.Connection[Any], tenant_id: int, account_id: UUID, disabled: bool, now: datetime
 ) -> None:
@@ -241,12 +256,12 @@ def _check(new: NewAccount, login: str, name: str) -> None:
         raise Unprocessable(f"A name is up to {NAME_MOST} printable characters, as the person is addressed")
     if new.language not in LANGUAGES:
         raise Unprocessable(f"The pages are in {', '.join(LANGUAGES)}; not in {new.language!r}")
-    _check_labels(new.clearance)
-    if new.break_glass and not new.fhir_user.startswith("Practitioner/"):
+    _check_rights(new.fhir_user, new.clearance, new.break_glass)
+
+
+def _check_rights(fhir_user: str, clearance: Sequence[str], break_glass: bool) -> None:
+    if break_glass and not fhir_user.startswith("Practitioner/"):
         raise Unprocessable("Only a Practitioner can have the right to break the glass")
-
-
-def _check_labels(clearance: Sequence[str]) -> None:
     known = sorted(code for code in labels.HIDING if code != labels.CLIENT_ONLY)
     unknown = [code for code in clearance if code not in known]
     if unknown:

@@ -1,11 +1,13 @@
 """Sessions: when they end, what ends with them, and that nothing known before a sign-in is worth anything after it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from service.errors import Unprocessable
 from service.oauth import authorizations, token
 from service.oauth.authorizations import NewAuthorization
 from service.oauth.smart import Place
@@ -229,6 +231,22 @@ async def test_a_new_password_and_a_disabled_account_end_everything_at_once(offi
     assert [await is_valid(office, one) for one in allowed] == [(False, False)] * 2
     assert await is_valid(office, kept) == (True, True)
     assert await office.session(another) is not None
+
+
+async def test_other_rights_end_access_tokens_at_once_and_leave_the_apps(office: Any) -> None:
+    account = await office.add(fhir_user=await office.resource("Practitioner"), break_glass=True, clearance=("V",))
+    cookie = await office.open(account)
+    authorization_id, access_token = await allow(office, account, cookie, "user/*.rs offline_access")
+    assert await is_valid(office, (authorization_id, access_token)) == (True, True)
+    changed = replace(account, break_glass=False, clearance=("SUD",))
+    async with office.connection() as connection:
+        with pytest.raises(Unprocessable):
+            await accounts.set_rights(connection, office.tenant_id, replace(account, clearance=("XX",)), office.at())
+        assert await accounts.find(connection, office.tenant_id, account.account_id) == account
+        await accounts.set_rights(connection, office.tenant_id, changed, office.at())
+        assert await accounts.find(connection, office.tenant_id, account.account_id) == changed
+    assert await is_valid(office, (authorization_id, access_token)) == (True, False)
+    assert await office.session(cookie) is not None
 
 
 # Forms and cookies

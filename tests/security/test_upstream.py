@@ -323,6 +323,13 @@ async def test_a_valid_answer_says_who_it_is_and_what_to_go_on_with(other: Any, 
     assert identity.claims["email"] == "robin@example.org"
 
 
+async def test_a_provider_may_have_given_no_secret(other: Any) -> None:
+    other.is_public = True
+    visit = Visit(other, sealed_secret=None)
+    await visit.begin()
+    assert (await visit.identify())[0].subject == "subject-1"
+
+
 async def test_a_signature_by_an_elliptic_curve_is_good_too(visit: Visit) -> None:
     visit.other.header, visit.other.signer = {"alg": "ES256", "kid": "curve"}, visit.other.curve
     assert (await visit.identify())[0].subject == "subject-1"

@@ -103,6 +103,10 @@ async def test_a_password_is_piped_or_typed_and_stays(console: Console) -> None:
     assert (account.must_change_password, account.break_glass, account.is_admin) == (False, True, True)
     assert account.clearance == ("V", "SUD")
     assert [one["rights"] for one in json.loads(console.run("people", "list", "--json"))] == ["admin break-glass V SUD"]
+    console.run("people", "set", "kim@example.org", "--no-break-glass", "--clearance", "HIV")
+    assert [one["rights"] for one in json.loads(console.run("people", "list", "--json"))] == ["admin HIV"]
+    console.run("people", "set", "kim@example.org", "--no-admin", "--clearance", "")
+    assert [one["rights"] for one in json.loads(console.run("people", "list", "--json"))] == [""]
 
 
 async def test_what_cannot_be_an_account_is_said_in_a_line(console: Console) -> None:
