@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from api import authorize, oauth, openapi, operations
 from api.fhir import FhirApi, Receive, Scope, Send
+from api.pages import routes as pages
 from api.trace import Traced
 from api.web import web_application
 from service.engine import Engine
@@ -76,4 +77,5 @@ def create_app(settings: Settings) -> Any:
     web.include_router(operations.router(engine))
     web.include_router(oauth.router(engine))
     web.include_router(authorize.router(engine))
+    web.include_router(pages.router(engine))
     return Hearth(engine, web)

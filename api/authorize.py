@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from html import escape
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -14,7 +13,10 @@ from fastapi import APIRouter, Request, Response
 
 from api import oauth_endpoint
 from api.oauth_endpoint import ANY_ORIGIN, Asked, answer
-from schemas import dates
+from api.pages import render
+from api.pages.fault import fault_page
+from api.pages.render import Look
+from schemas import dates, words
 from schemas import launch as launches
 from service import audit
 from service import grant as grants
@@ -30,12 +32,6 @@ from service.oauth.smart import Place
 from service.people import accounts, cookies, policy, sessions
 from service.tenants import DEFAULT
 
-_PAGE: Final = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-}
 _BROWSER: Final = re.compile(r"[A-Za-z0-9_\-]{43}")
 _FOREVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -96,7 +92,7 @@ async def _begun(engine: Engine, request: Request, tenant: str) -> Response:
             handle, asked = await authorize.begin(connection, tenant_id, place, params, now, browser, repeated)
             if asked.silent:
                 whole = authorize.bound(handle, browser)
-                return _sent(await _silent(engine, request, connection, tenant_id, whole, asked, now))
+                return render.elsewhere(await _silent(engine, request, connection, tenant_id, whole, asked, now))
     except (PageFault, RedirectFault) as fault:
         engine.spool.append(
             events.event(
@@ -110,11 +106,10 @@ async def _begun(engine: Engine, request: Request, tenant: str) -> Response:
                 description=fault.error,
             )
         )
-        return _sent(fault.location) if isinstance(fault, RedirectFault) else _page(fault)
+        return render.elsewhere(fault.location) if isinstance(fault, RedirectFault) else _page(request, place, fault)
     except HearthError as refusal:
-        retry = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
-        return _page(PageFault(str(refusal), refusal.status), retry)
-    response = _sent(f"{place.issuer}/sign-in?{urlencode({'ask': handle})}")
+        return _page(request, place, refusal)
+    response = render.elsewhere(f"{place.issuer}/sign-in?{urlencode({'ask': handle})}")
     response.headers.append("Set-Cookie", cookies.cookie(place, cookies.BROWSER).set(browser))
     return response
 
@@ -192,10 +187,6 @@ async def _pairs(request: Request) -> list[tuple[str, str]]:
         raise PageFault("The app sent a request that is not a form in UTF-8, or has too many parameters") from None
 
 
-def _sent(location: str) -> Response:
-    return Response(status_code=303, headers={"Location": location, **_PAGE})
-
-
-def _page(fault: PageFault, headers: Mapping[str, str] | None = None) -> Response:
-    text = f"<!doctype html><html lang=en><title>Hearth</title><h1>This app cannot be connected</h1><p>{escape(fault.message)}"
-    return Response(text, fault.status, headers={**_PAGE, **(headers or {})}, media_type="text/html")
+def _page(request: Request, place: Place, fault: Exception) -> Response:
+    look = Look(place, words.preferred(request.headers.get("accept-language", "")))
+    return fault_page(look, fault, request.state.request_id)

@@ -147,15 +147,27 @@ async def patients(engine: Engine, tenant_id: int, account: Account, query: str 
 
     An ordinary search under the person's own Grant, in the audit like any other.
     """
+    named = [("name", query.strip())] if query.strip() else []
+    return await _found(engine, tenant_id, account, [("_sort", "family"), ("_count", str(MOST)), *named])
+
+
+async def patient(engine: Engine, tenant_id: int, account: Account, patient_id: str) -> PatientChoice | None:
+    """The patient, where the person may see them."""
+    found = await _found(engine, tenant_id, account, [("_id", patient_id)])
+    return found[0] if found else None
+
+
+async def _found(
+    engine: Engine, tenant_id: int, account: Account, params: Sequence[tuple[str, str]]
+) -> list[PatientChoice]:
     now = dates.clock()
     async with engine.database.connection(tenant_id) as connection:
         grant = await sight.of_person(connection, tenant_id, account, now)
-    params = [("_elements", "name,birthDate"), ("_sort", "family"), ("_count", str(MOST))]
-    params += [("name", query.strip())] if query.strip() else []
-    call = Call(tenant_id, engine.settings.base_url, grant, "search-type", now, type="Patient", params=tuple(params))
+    wanted = (("_elements", "name,birthDate"), *params)
+    call = Call(tenant_id, engine.settings.base_url, grant, "search-type", now, type="Patient", params=wanted)
     reply = await engine.carry_out(call)
-    found = json.decode(reply.content or b"{}")
-    return [_choice(entry["resource"]) for entry in found.get("entry", ()) if entry["search"]["mode"] == "match"]
+    bundle = json.decode(reply.content or b"{}")
+    return [_choice(entry["resource"]) for entry in bundle.get("entry", ()) if entry["search"]["mode"] == "match"]
 
 
 async def choose_patient(

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from service.oauth.smart import Place
 
-Kind = Literal["session", "visitor", "upstream", "browser"]
+Kind = Literal["session", "visitor", "upstream", "browser", "language"]
 SESSION: Final = "session"
 """Holds the secret of a session (service.people.sessions)."""
 VISITOR: Final = "visitor"
@@ -18,6 +18,8 @@ UPSTREAM: Final = "upstream"
 """Holds what was begun at another provider (service.people.upstream)."""
 BROWSER: Final = "browser"
 """Holds the browser's half of the handles of authorization requests (service.oauth.authorize)."""
+LANGUAGE: Final = "language"
+"""Holds the language that somebody chose on a page."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,6 +215,14 @@ async def test_the_open_pages_are_these_and_no_others(elsewhere: Any) -> None:
         f"{prefix}/oauth/{name}" for prefix in ("", "/t/{tenant}")
         for name in ("token", "revoke", "introspect", "register", "par", "jwks", "authorize", "launch")
     } | {
+        f"{prefix}/{page}" for prefix in ("", "/t/{tenant}")
+        for page in (
+            "sign-in", "sign-in/{provider}", "sign-in/{provider}/callback", "sign-out", "second-factor", "choose-patient",
+            "consent", "apps", "account", "account/password", "account/second-factor", "account/sign-out-everywhere",
+        )
+    } | {
+        "/pages/{version}.css"
+    } | {
         f"{prefix}/smart-style/{{version}}.json" for prefix in ("", "/t/{tenant}")
     } | {
         f"{prefix}/.well-known/{name}" for prefix in ("", "/fhir", "/t/{tenant}", "/t/{tenant}/fhir")
