@@ -123,6 +123,8 @@ class _Checked(httpx.AsyncBaseTransport):
         request.extensions = {**request.extensions, "sni_hostname": host}
         request.url = request.url.copy_with(host=await self._address(request.url))
         answer = await self._inner.handle_async_request(request)
+        if answer.headers.get("content-encoding", "identity") != "identity":
+            raise httpx.ReadError("compressed, which was not asked for")
         answer.stream = _Short(answer.stream)
         return answer
 

@@ -33,6 +33,8 @@ class Provider:
         self.garble: Callable[[str], str] = str
         self.asked: dict[str, str] = {}
         self.requests: list[str] = []
+        self.status = 200
+        self.headers: dict[str, str] = {}
         self.now = 0
         self.is_public = False
         owner = self
@@ -41,7 +43,7 @@ class Provider:
             def do_GET(self) -> None:
                 owner.requests.append(self.path)
                 found = owner.get(self.path)
-                self.answer(404 if found is None else 200, found)
+                self.answer(404 if found is None else owner.status, found)
 
             def do_POST(self) -> None:
                 owner.requests.append(self.path)
@@ -54,6 +56,8 @@ class Provider:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
+                for name, value in owner.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content)
 

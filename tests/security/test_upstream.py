@@ -256,6 +256,18 @@ async def test_metadata_that_is_not_the_providers_is_not_used(other: Any, metada
     assert other.issuer not in str(away.value)
 
 
+async def test_metadata_is_neither_followed_elsewhere_nor_unpacked(other: Any) -> None:
+    for status, headers in (
+        (302, {"Location": f"{other.issuer}/keys"}),
+        (200, {"Content-Encoding": "gzip"}),
+        (500, {}),
+    ):
+        other.status, other.headers = status, headers
+        with pytest.raises(ProviderAway):
+            await Visit(other).begin()
+    assert "/keys" not in other.requests
+
+
 @pytest.mark.parametrize("address", ["10.0.0.1", "169.254.169.254", "::1", "fd00::1"])
 async def test_what_the_metadata_names_is_never_a_host_of_this_network(address: str) -> None:
     async def resolved(host: str, port: int) -> list[str]:
