@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -552,3 +552,84 @@ async def test_who_an_independent_provider_refuses_or_does_not_know_is_refused(o
     await office.refusal(account_of(office, provider, identity))
     # The code was used: nobody uses it again.
     await office.refusal(upstream.identify(provider, PLACE, KEY, cookie, params, dates.clock(), web))
+
+
+# By the pages
+
+
+class Browser:
+    """A person at the tenant's pages, who keeps cookies and follows no redirect."""
+
+    def __init__(self, office: Any, other: Any, http: httpx.AsyncClient) -> None:
+        self.office, self.other, self.http = office, other, http
+        self.issuer = office.house.base.removesuffix("/fhir")
+        other.now = int(dates.clock().timestamp())
+
+    async def connect(self, **more: Any) -> None:
+        """Let people of the tenant sign in by the provider."""
+        sealed = providers.sealed(self.office.key, "what the provider calls secret")
+        made = Provider("clinic", "The clinic", self.other.issuer, CLIENT_ID, sealed, link_claim="upn", **more)
+        async with self.office.connection() as connection:
+            await providers.add(connection, self.office.tenant_id, made)
+
+    async def leave(self) -> dict[str, str]:
+        """To the provider: what it sends back."""
+        answer = await self.http.get(f"{self.issuer}/sign-in/clinic")
+        assert answer.status_code == 303
+        return dict(self.other.authorize(answer.headers["location"]))
+
+    async def back(self, params: dict[str, str]) -> httpx.Response:
+        return await self.http.get(f"{self.issuer}/sign-in/clinic/callback", params=params)
+
+    def is_signed_in(self) -> bool:
+        return any(name.endswith("-session") for name in self.http.cookies)
+
+
+@pytest.fixture
+async def browser(office: Any, other: Any) -> AsyncIterator[Browser]:
+    async with office.house.client() as http:
+        yield Browser(office, other, http)
+
+
+async def test_the_pages_let_nobody_in_by_an_answer_that_is_not_theirs(browser: Browser) -> None:
+    await browser.connect()
+    await browser.office.add("robin@example.org")
+    browser.other.claims = {"upn": "robin@example.org"}
+    assert (await browser.back({"code": "the-code", "state": "x"})).status_code == 400
+    params = await browser.leave()
+    assert (await browser.back(params | {"state": "x"})).status_code == 400
+    assert (await browser.back(params)).status_code == 400  # the first answer was the last of this way
+    assert (await browser.http.get(f"{browser.issuer}/sign-in/unknown")).status_code == 404
+    assert not browser.is_signed_in()
+    assert "/token" not in browser.other.requests
+
+
+async def test_the_pages_let_nobody_in_whom_no_account_is(browser: Browser) -> None:
+    await browser.connect()
+    browser.other.claims = {"upn": "nobody@example.org"}
+    answer = await browser.back(await browser.leave())
+    assert answer.status_code == 400
+    assert "The clinic" in answer.text
+    assert "nobody@example.org" not in answer.text
+    assert not browser.is_signed_in()
+
+
+async def test_the_pages_let_in_whom_the_provider_vouches_for(browser: Browser) -> None:
+    await browser.connect()
+    account = await browser.office.add("robin@example.org", password=None)
+    browser.other.claims = {"upn": "robin@example.org"}
+    answer = await browser.back(await browser.leave())
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{browser.issuer}/apps")
+    assert browser.is_signed_in()
+    assert account.name in (await browser.http.get(f"{browser.issuer}/account")).text
+
+
+@pytest.mark.parametrize(("asks_itself", "then"), [(False, "/second-factor"), (True, "/apps")])
+async def test_a_second_factor_is_ours_to_ask_unless_the_provider_does(
+    browser: Browser, asks_itself: bool, then: str
+) -> None:
+    await browser.connect(second_factor=asks_itself)
+    await browser.office.enrol(await browser.office.add("robin@example.org"))
+    browser.other.claims = {"upn": "robin@example.org"}
+    answer = await browser.back(await browser.leave())
+    assert answer.headers["location"] == f"{browser.issuer}{then}"
