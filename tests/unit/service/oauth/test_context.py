@@ -1,5 +1,6 @@
 """The launch context: how much of it each scope asks for."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,3 +49,12 @@ def test_a_patient_is_wanted_by_name_or_by_what_is_allowed() -> None:
     assert context.wants_patient(["openid", "patient/Task.r"])
     assert context.wants_patient(["launch/patient"])
     assert not context.wants_patient(["openid", "launch", "user/Patient.rs", "launch/encounter"])
+
+
+def test_the_style_is_that_of_the_pages() -> None:
+    css = (Path(__file__).parents[4] / "api" / "pages" / "hearth.css").read_text()
+    for name, value in context.STYLE.items():
+        if name.startswith(("color", "font")):
+            assert value in css, name
+    assert f"--round: {context.STYLE['dim_border_radius']};" in css
+    assert f"font: {int(context.STYLE['dim_font_size'].removesuffix('px')) / 16}rem/" in css
