@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from html.parser import HTMLParser
+from pathlib import Path
 from time import time
 from typing import Any, Final
 from urllib.parse import parse_qsl, urljoin, urlsplit
@@ -36,6 +37,7 @@ EVERYTHING: Final = (
     "openid fhirUser launch launch/patient launch/encounter launch/task launch/questionnaire offline_access online_access "
     "patient/*.cruds user/*.cruds"
 )
+RECORDS: Final = Path(__file__).parent.parent / "cases" / "smart" / "records.json"
 USER_GRANTS: Final = ("authorization_code", "refresh_token")
 
 
@@ -387,6 +389,13 @@ class Scene:
         async with self.connection() as connection:
             return await register.invite(connection, self.house.tenant_id, scope, 1, dates.clock())
 
+    async def found(self, token: str, path: str) -> set[str]:
+        """What a search finds: `Type/id` of each."""
+        answer = await self.read(token, path)
+        assert answer.status_code == 200, answer.text
+        entries = answer.json().get("entry", ())
+        return {f"{each['resource']['resourceType']}/{each['resource']['id']}" for each in entries}
+
     async def read(self, token: str, path: str, **headers: str) -> httpx.Response:
         kept = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.http(token) as http:
@@ -508,33 +517,6 @@ def _records() -> dict[str, Any]:
         "type": "transaction",
         "entry": [
             {"resource": each, "request": {"method": "PUT", "url": f"{each['resourceType']}/{each['id']}"}}
-            for each in json.loads(RECORDS)
+            for each in json.loads(RECORDS.read_text())
         ],
     }
-
-
-RECORDS: Final = """[
- {"resourceType":"Patient","id":"pat","active":true,"name":[{"family":"Marlow","given":["Ines"]}],"birthDate":"1990-04-01"},
- {"resourceType":"Patient","id":"two","active":true,"name":[{"family":"Quill","given":["Otto"]}],"birthDate":"1985-01-31"},
- {"resourceType":"Practitioner","id":"doc","name":[{"family":"Vesper","given":["Ada"]}]},
- {"resourceType":"Practitioner","id":"loner","name":[{"family":"Fenwick"}]},
- {"resourceType":"RelatedPerson","id":"kin","active":true,"patient":{"reference":"Patient/pat"}},
- {"resourceType":"CareTeam","id":"team","status":"active","subject":{"reference":"Patient/pat"},
-  "participant":[{"member":{"reference":"Practitioner/doc"}}]},
- {"resourceType":"Encounter","id":"enc","status":"in-progress",
-  "class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"},"subject":{"reference":"Patient/pat"}},
- {"resourceType":"Questionnaire","id":"form","url":"http://example.org/form","status":"active","version":"1",
-  "item":[{"linkId":"1","type":"string","text":"How was it?"}]},
- {"resourceType":"Task","id":"task","status":"requested","intent":"order","for":{"reference":"Patient/pat"}},
- {"resourceType":"Observation","id":"lab","status":"final","subject":{"reference":"Patient/pat"},
-  "category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"laboratory"}]}],
-  "code":{"coding":[{"system":"http://loinc.org","code":"718-7"}]},"valueString":"x"},
- {"resourceType":"Observation","id":"survey","status":"final","subject":{"reference":"Patient/pat"},
-  "category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"survey"}]}],
-  "code":{"coding":[{"system":"http://loinc.org","code":"44261-6"}]},"valueInteger":7},
- {"resourceType":"Observation","id":"foreign","status":"final","subject":{"reference":"Patient/two"},
-  "code":{"coding":[{"system":"http://loinc.org","code":"44261-6"}]},"valueInteger":3},
- {"resourceType":"Condition","id":"worry","subject":{"reference":"Patient/pat"},
-  "category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-category","code":"problem-list-item"}]}],
-  "code":{"text":"Worry"}}
-]"""
