@@ -34,7 +34,7 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/main.py $(BENCH)
 
-# Clients of other people, each installed below build/clients, drive a running Hearth; CLIENTS="--only fhirpy" for some.
+# Seven clients of other people, each installed below build/clients, drive a running Hearth; CLIENTS="--only fhirpy" for some.
 clients: $(VENV)/.dev
 	$(BIN)/python tests/clients/main.py $(CLIENTS)
 

@@ -60,5 +60,9 @@ def text(settings: Settings, cast: Cast, hearth: str) -> str:
 
 
 def _persons(*found: tuple[Person, str]) -> str:
-    rows = [f"{person.login:20}{person.password:26}{who}" for person, who in found]
+    rows = [f"{person.login:20}{person.password:26}{who}{_key(person)}" for person, who in found]
     return "\n".join(f"  {name:16}{row}" for name, row in zip(("Demo people", ""), rows, strict=True))
+
+
+def _key(person: Person) -> str:
+    return f"; {person.key} in an authenticator app" if person.key else ""

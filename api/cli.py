@@ -198,7 +198,7 @@ async def _prepare(settings: Settings, url: str, demo: bool) -> Cast | None:
             return None
         tenant = await tenants.ensure_default(connection)
         made: Cast = await _load("service.demo.casting").ensure(
-            connection, tenant.id, settings.base_url + tenant.path, settings.data_dir
+            connection, tenant.id, settings.base_url + tenant.path, settings.data_dir, settings.secret()
         )
         return made
     finally:

@@ -5,7 +5,7 @@ https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#form-sub
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Final
@@ -16,6 +16,7 @@ import httpx
 from service.demo.wire import SECONDS, JourneyFault, send
 
 Fields = dict[str, list[str]]
+Answers = Mapping[str, Sequence[str]]
 
 PAGES_MOST: Final = 20
 _TOLD_MOST: Final = 300
@@ -30,10 +31,20 @@ class Form:
     fields: Fields = field(default_factory=dict)
     options: dict[str, list[str]] = field(default_factory=dict)
 
-    def filled(self, answers: Mapping[str, str]) -> Fields | None:
-        """What is sent by who has these answers; None when the form asks for none of them."""
-        known = {name: answers[name] for name in self.options if name in answers}
-        return {**self.fields, **{name: [value] for name, value in known.items()}} if known else None
+    def fit(self, answers: Answers) -> Fields:
+        """The answers to what the form asks, as far as it offers them."""
+        found = {
+            name: [value for value in answers.get(name, ()) if not offered or value in offered]
+            for name, offered in self.options.items()
+        }
+        return {name: values for name, values in found.items() if values}
+
+    def filled(self, answers: Answers, turn: int) -> Fields | None:
+        """What is sent by who was refused `turn` times; None when there is no answer, or no further one."""
+        fit = self.fit(answers)
+        if turn >= max(map(len, fit.values()), default=0):
+            return None
+        return {**self.fields, **{name: [values[min(turn, len(values) - 1)]] for name, values in fit.items()}}
 
 
 class Page(HTMLParser):
@@ -48,13 +59,15 @@ class Page(HTMLParser):
 
     @property
     def told(self) -> str:
-        """The text of the page, in one line."""
+        """The text of the page, of its main part where it has one, in one line."""
         return " ".join(" ".join(self._words).split())[:_TOLD_MOST]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Take in a form and its controls."""
         given = {name: value or "" for name, value in attrs}
         self._silent += tag in ("style", "script", "title")
+        if tag == "main":
+            self._words.clear()
         if tag == "form":
             self.forms.append(Form(given.get("action", ""), given.get("method", "get").lower()))
         elif self.forms and given.get("name") and "disabled" not in given:
@@ -85,9 +98,9 @@ class Page(HTMLParser):
 
 
 class Browser:
-    """One person's browser: it keeps cookies, and goes nowhere by itself."""
+    """One person's browser: it keeps cookies, and tries the answers of a form one after the other."""
 
-    def __init__(self, answers: Mapping[str, str]) -> None:
+    def __init__(self, answers: Answers) -> None:
         self._answers = answers
         self._http = httpx.Client(timeout=SECONDS, headers={"Accept": "text/html"})
 
@@ -102,7 +115,7 @@ class Browser:
 
         Raises JourneyFault with the words of the page where nobody gets further.
         """
-        method = "GET"
+        method, turn = "GET", 0
         fields: Fields | None = None
         for _ in range(PAGES_MOST):
             where = "data" if method == "POST" else "params"
@@ -111,11 +124,13 @@ class Browser:
                 url = urljoin(url, answer.headers["location"])
                 if url.startswith(goal):
                     return url
-                method, fields = "GET", None
+                method, fields, turn = "GET", None, 0
                 continue
             page = Page(answer.text)
-            form = next((each for each in page.forms if each.filled(self._answers) is not None), None)
-            if form is None or method == "POST":  # a form that was taken leads on to another address
+            turn += method == "POST"  # a form that was taken leads on to another address
+            form = next((each for each in page.forms if each.fit(self._answers)), Form())
+            fields = form.filled(self._answers, turn)
+            if fields is None:
                 raise JourneyFault(f"{step}: the page says: {page.told}")
-            url, method, fields = urljoin(url, form.action), form.method.upper(), form.filled(self._answers)
+            url, method = urljoin(url, form.action), form.method.upper()
         raise JourneyFault(f"{step}: the pages have no end")

@@ -4,11 +4,13 @@ All are invented. What they sign in with is kept in the data directory so that i
 """
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import pyotp
 
 from service.oauth.form import Credentials
 
@@ -19,17 +21,24 @@ CALLBACK: Final = "http://127.0.0.1/hearth-demo"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who can sign in: `fhir_user` is their resource."""
+    """Somebody who can sign in: `fhir_user` is their resource, `key` that of their second factor, where they have one."""
 
     login: str
     password: str
     name: str
     fhir_user: str
+    key: str = ""
 
     @property
-    def answers(self) -> dict[str, str]:
+    def answers(self) -> dict[str, list[str]]:
         """What they fill in on the pages; they allow what an app asks for."""
-        return {"login": self.login, "password": self.password, "decision": "allow"}
+        answers = {"login": [self.login], "password": [self.password], "decision": ["allow"]}
+        return answers | ({"code": self._codes()} if self.key else {})
+
+    def _codes(self) -> list[str]:
+        """One-time codes (RFC 6238): the last, this and the next one, since each is taken once."""
+        totp, now = pyotp.TOTP(self.key), time.time()
+        return [totp.at(now + number * totp.interval) for number in (-1, 0, 1)]
 
 
 @dataclass(frozen=True, slots=True)

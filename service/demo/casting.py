@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+import pyotp
 
 from schemas import dates
 from service import seed
@@ -14,7 +17,7 @@ from service.demo.cast import CALLBACK, Cast, People, Person, load, save
 from service.oauth import clients, secret
 from service.oauth.form import Credentials
 from service.oauth.metadata import NewClient
-from service.people import accounts, passwords
+from service.people import accounts, passwords, second_factor
 from service.people.accounts import NewAccount
 
 _PERSONAL: Final = ("authorization_code", "refresh_token")
@@ -65,8 +68,11 @@ _RECORDS: Final[tuple[Mapping[str, Any], ...]] = (
 )
 
 
-async def ensure(connection: asyncpg.Connection[Any], tenant_id: int, base: str, data_dir: Path) -> Cast:
-    """The kept cast as far as the database knows it (it may be another than last time); who is missing is made."""
+async def ensure(connection: asyncpg.Connection[Any], tenant_id: int, base: str, data_dir: Path, key: bytes) -> Cast:
+    """The kept cast as far as the database knows it (it may be another than last time); who is missing is made.
+
+    `base` is the tenant's FHIR base, `key` settings.secret().
+    """
     kept = load(data_dir)
     backend = None if kept is None else kept.backend
     people = None if kept is None else kept.people
@@ -77,7 +83,12 @@ async def ensure(connection: asyncpg.Connection[Any], tenant_id: int, base: str,
         await _client(connection, tenant_id, _BACKEND, backend),
         People(
             await _person(connection, tenant_id, "robin@demo.example", "Robin Sample", _ROBIN, robin),
-            await _person(connection, tenant_id, "kim@demo.example", "Kim Example", _KIM, kim),
+            await _with_second_factor(
+                connection,
+                tenant_id,
+                await _person(connection, tenant_id, "kim@demo.example", "Kim Example", _KIM, kim),
+                key,
+            ),
             await _client(connection, tenant_id, _DIARY, diary),
             await _client(connection, tenant_id, _CHART, chart),
             await _client(connection, tenant_id, _EHR, ehr),
@@ -110,3 +121,21 @@ async def _person(
     else:
         await accounts.set_password(connection, tenant_id, account, person.password, dates.clock())
     return person
+
+
+async def _with_second_factor(
+    connection: asyncpg.Connection[Any], tenant_id: int, person: Person, key: bytes
+) -> Person:
+    """The person with a second factor, which practitioners need unless the settings say otherwise."""
+    account = await accounts.by_login(connection, tenant_id, person.login)
+    assert account is not None
+    if account.has_second_factor and person.key:
+        return person
+    now = dates.clock()
+    await second_factor.reset(connection, tenant_id, account.account_id, now)
+    setup = await second_factor.start(connection, tenant_id, account, key, "Hearth")
+    # Confirmed by a code of some minutes ago, so that those of today are still to be used.
+    then = now - timedelta(minutes=5)
+    code = pyotp.TOTP(setup.secret).at(then)
+    await second_factor.confirm(connection, tenant_id, account.account_id, code, key, then)
+    return replace(person, key=setup.secret)

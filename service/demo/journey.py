@@ -197,7 +197,7 @@ def _chart(clinic: Server, people: People, task: str, story: _Story) -> Server:
     opened = [entry.get("reference") for entry in told.get("fhirContext", ())]
     if f"Patient/{told.get('patient')}" != patient or task not in opened:
         raise JourneyFault(f"{step}: the app was opened on {told.get('patient')} with {opened}")
-    story.tell(f"Kim opens the outcomes app in the EHR, on {patient} and {task}, and signs in.")
+    story.tell(f"Kim opens the outcomes app in the EHR, on {patient} and {task}, and signs in with a code, too.")
     return Server(http, root, told["access_token"])
 
 

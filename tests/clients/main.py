@@ -1,4 +1,4 @@
-"""`make clients`: clients of other people, unmodified, each in an environment of its own, drive a running Hearth."""
+"""`make clients`: seven clients of other people, unmodified, each in an environment of its own, drive a running Hearth."""
 
 import argparse
 import json

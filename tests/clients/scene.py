@@ -60,7 +60,8 @@ class _House:
         self.origin = f"http://127.0.0.1:{self.port}"
         more = {"HEARTH_DATABASE_URL": database_url} if database_url else {}
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HEARTH_")}
-        self.environment = kept | {"HEARTH_DATA_DIR": str(directory), "HEARTH_PORT": str(self.port)} | more
+        own = {"HEARTH_DATA_DIR": str(directory), "HEARTH_PORT": str(self.port), "HEARTH_SECOND_FACTOR": "optional"}
+        self.environment = kept | own | more
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -93,12 +94,13 @@ class _House:
         """A registered client; `name` says what it is for."""
         return dict(self.hearth("clients", "add", "--name", name, "--scope", scope, *words))
 
-    def person(self, login: str, fhir_user: str) -> dict[str, str]:
+    def person(self, name: str, fhir_user: str) -> dict[str, Any]:
         """An account, and what its person fills in on the pages."""
-        answers = {"login": f"{login}@clinic.example", "password": secrets.token_urlsafe(18), "decision": "allow"}
-        words = ("--login", answers["login"], "--name", login.title(), "--fhir-user", fhir_user, "--stdin")
-        self.hearth("people", "add", *words, typed=answers["password"])
-        return answers | {"fhir_user": fhir_user}
+        login, password = f"{name}@clinic.example", secrets.token_urlsafe(18)
+        words = ("--login", login, "--name", name.title(), "--fhir-user", fhir_user, "--stdin")
+        self.hearth("people", "add", *words, typed=password)
+        answers = {"login": [login], "password": [password], "patient": ["robin"], "decision": ["choose", "allow"]}
+        return {"fhir_user": fhir_user, "answers": answers}
 
     def signer(self, name: str, scope: str, key: ECKey | RSAKey, *words: str) -> dict[str, Any]:
         """A client that signs with a key; `jwks` has the private one."""
@@ -119,7 +121,7 @@ class _House:
         es384 = ECKey.generate_key("P-384", {"kid": "es", "alg": "ES384", "use": "sig"}, private=True)
         rs384 = RSAKey.generate_key(2048, {"kid": "rs", "alg": "RS384", "use": "sig"}, private=True)
         back = ("--redirect-uri", CALLBACK)
-        launch = "launch openid fhirUser patient/*.rs user/Task.rus"
+        launch = "launch launch/patient openid fhirUser patient/*.rs user/Task.rus"
         return {
             "base": f"{self.origin}/fhir",
             "origin": self.origin,

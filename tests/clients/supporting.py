@@ -19,7 +19,7 @@ from service.demo.browser import Browser
 
 def person(scene: dict[str, Any], who: str, url: str, goal: str) -> str:
     """Where the browser is sent to in the end, once the person has signed in and allowed everything."""
-    with Browser(scene["people"][who]) as browser:
+    with Browser(scene["people"][who]["answers"]) as browser:
         return browser.until(who, url, goal)
 
 

@@ -19,6 +19,8 @@ class Client:
 
 
 TABLE: Final = (
+    Client("fhirclient-py", "PyPI", "fhirclient", "4.4.0", "fhirclient_py.py"),
+    Client("fhirclient-js", "npm", "fhirclient", "2.6.3", "fhirclient_js.mjs"),
     Client("fhir-kit-client", "npm", "fhir-kit-client", "2.0.3", "fhir_kit_client.mjs"),
     # The newest that runs on Node.js 20: later ones want the WebSocket of 22.
     Client("medplum-core", "npm", "@medplum/core", "4.5.2", "medplum_core.mjs"),

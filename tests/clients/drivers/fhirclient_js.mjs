@@ -77,6 +77,11 @@ assert.equal(patched.priority, 'urgent');
 await assert.rejects(chart.request('Patient/alex'), (fault) => fault.status === 404);
 console.log('JSON Patch as the clinician, and 404 for whom they do not treat');
 
+const standalone = 'launch/patient openid fhirUser user/Task.rus patient/*.rs';
+const chosen = await launched('kim', { clientId: scene.review.client_id, iss: scene.base, scope: standalone, clientPrivateJwk: jwk });
+assert.equal(chosen.patient.id, scene.patient);
+console.log('standalone launch of the clinician, who chooses the patient');
+
 const form = new URLSearchParams({ token: client.state.tokenResponse.refresh_token, client_id: scene.diary.client_id });
 assert.equal((await fetch(`${scene.origin}/oauth/revoke`, { method: 'POST', body: form })).status, 200);
 await assert.rejects(client.patient.read(), (fault) => fault.status === 401);

@@ -25,7 +25,10 @@ def test_the_demo_is_called_as_the_server_was(called: str, shown: str) -> None:
 def test_who_can_sign_in_is_told_with_the_password() -> None:
     client = Credentials("id", "")
     robin = Person("robin@demo.example", "correct-horse", "Robin Sample", "Patient/robin")
-    kim = Person("kim@demo.example", "battery-staple", "Kim Example", "Practitioner/kim")
+    kim = Person("kim@demo.example", "battery-staple", "Kim Example", "Practitioner/kim", "ABCD")
     told = banner.text(Settings(), Cast(client, People(robin, kim, client, client, client)), "hearth")
     assert "  Demo people     robin@demo.example  correct-horse" in told
-    assert "                  kim@demo.example    battery-staple" in told
+    assert (
+        "                  kim@demo.example    battery-staple            a therapist; ABCD in an authenticator app"
+        in told
+    )

@@ -19,10 +19,14 @@ CONSENT = """<form method=post><input type=checkbox name=scope value=a checked><
 <button name=decision value=deny>No</button><button name=decision value=allow>Yes</button></form>"""
 
 
-def browsing(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx.Request], httpx.Response]) -> str:
+def browsing(
+    monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx.Request], httpx.Response], **more: list[str]
+) -> str:
     client = httpx.Client
     monkeypatch.setattr(httpx, "Client", lambda **options: client(transport=httpx.MockTransport(answer), **options))
-    with Browser({"login": "robin", "password": "correct-horse", "decision": "allow"}) as browser:
+    with Browser(
+        {"login": ["robin"], "password": ["correct-horse"], "decision": ["choose", "allow"], **more}
+    ) as browser:
         return browser.until("Signing in", "http://hearth.test/authorize", GOAL)
 
 
@@ -53,6 +57,17 @@ def test_a_refused_form_is_sent_once_and_its_page_told(monkeypatch: pytest.Monke
     assert sent == ["GET", "POST"]
 
 
+def test_a_refused_answer_is_followed_by_the_next_one_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            sent.extend(parse_qs(request.content.decode())["code"])
+        return to(GOAL) if sent == ["1", "2"] else html("<form method=post><input name=code></form>")
+
+    assert browsing(monkeypatch, answer, code=["1", "2", "3"]) == GOAL
+
+
 def test_pages_without_an_end_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(JourneyFault, match="the pages have no end"):
         browsing(monkeypatch, lambda _: to("/again"))
@@ -79,3 +94,4 @@ def test_goes_through_the_forms_as_far_as_the_app(monkeypatch: pytest.MonkeyPatc
 
 def test_a_page_tells_its_words_and_neither_style_nor_title() -> None:
     assert Page(SIGN_IN).told == "Welcome Sign in"
+    assert Page("<header>Menu</header><main><h1>Sorry</h1></main>").told == "Sorry"

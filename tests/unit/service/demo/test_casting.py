@@ -12,7 +12,9 @@ from service.demo import casting
 from service.demo.cast import FILE, Cast, Person, load, save
 from service.oauth import clients
 from service.oauth.form import Credentials
-from service.people import accounts
+from service.people import accounts, second_factor
+
+KEY = b"k" * 32
 
 
 @pytest.fixture
@@ -22,13 +24,15 @@ async def connection(house: Any) -> AsyncIterator[Any]:
 
 
 async def made(connection: Any, house: Any, data_dir: Path) -> Cast:
-    return await casting.ensure(connection, house.tenant_id, house.base, data_dir)
+    return await casting.ensure(connection, house.tenant_id, house.base, data_dir, KEY)
 
 
 async def is_right(connection: Any, house: Any, person: Person) -> bool:
     now = dates.clock()
     account = await accounts.check_password(connection, house.tenant_id, person.login, person.password, now)
-    return account.fhir_user == person.fhir_user and not account.must_change_password
+    for code in person.answers.get("code", ())[1:2]:
+        await second_factor.check(connection, house.tenant_id, account.account_id, code, KEY, now)
+    return account.has_second_factor == bool(person.key) and account.fhir_user == person.fhir_user
 
 
 async def test_whoever_is_made_can_sign_in_and_is_kept_for_the_owner_alone(
@@ -56,6 +60,7 @@ async def test_a_lost_file_means_new_passwords_for_the_same_people(house: Any, c
     assert after.people is not None
     assert after.people.robin == replace(before.people.robin, password=after.people.robin.password)
     assert await is_right(connection, house, after.people.robin)
+    assert await is_right(connection, house, after.people.kim)
 
 
 async def test_a_client_that_was_disabled_or_is_of_another_database_is_made_anew(
