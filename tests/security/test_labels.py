@@ -7,7 +7,9 @@ import httpx
 import pytest
 
 from service import labels
-from tests.security.circles import ACT, Clinic, consent, found, labelled, observation, permit, to
+from service.oauth import clients
+from service.oauth.metadata import NewClient
+from tests.security.circles import Clinic, consent, found, labelled, observation, permit, to
 
 MUM, THERA, ANN = "RelatedPerson/mum", "Practitioner/thera", "Patient/ann"
 NEED_CLEARANCE = sorted(set(labels.HIDING) - {labels.CLIENT_ONLY})
@@ -166,17 +168,16 @@ async def test_a_labelled_questionnaire_is_not_everybody_s(clinic: Clinic) -> No
         assert (await (await clinic.as_person(user, "user/*.rs")).get("Questionnaire/q")).status_code == 404
 
 
-async def test_the_clearance_of_a_client_is_that_of_its_token(clinic: Clinic) -> None:
-    """As the token endpoint copies it: tests above mint theirs."""
+async def test_the_clearance_of_a_client_is_that_of_its_tokens(clinic: Clinic) -> None:
     assert await put(await cleared(clinic, "HIV"), observation(ANN, "o", **labelled("HIV"))) == 201
-    token = await clinic.house.token("system/*.rs")
-    async with clinic.house.client(token) as http:
-        assert (await http.get("Observation/o")).status_code == 404
-    async with clinic.house.app.engine.database.connection(clinic.house.tenant_id) as connection:
-        await connection.execute(
-            "update oauth_token set clearance = '{HIV}' where tenant_id = $1 and clearance = '{}'",
-            clinic.house.tenant_id,
-        )
-    async with clinic.house.client(await clinic.house.token("system/*.rs")) as other:
-        assert (await other.get("Observation/o")).status_code == 404
-    assert ACT in labels.ACT_CODE
+    house = clinic.house
+    for clearance, status in (((), 404), (("SUD",), 404), (("HIV",), 200)):
+        async with house.app.engine.database.connection(house.tenant_id) as connection:
+            new = NewClient("app", "system/*.rs", clearance=clearance)
+            made = await clients.register(connection, house.tenant_id, new)
+        async with house.client() as http:
+            address = house.base.removesuffix("/fhir") + "/oauth/token"
+            form = {"grant_type": "client_credentials"}
+            answer = await http.post(address, data=form, auth=(made.client_id, made.client_secret))
+        async with house.client(answer.json()["access_token"]) as http:
+            assert (await http.get("Observation/o")).status_code == status
