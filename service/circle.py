@@ -120,10 +120,9 @@ def condition(circles: tuple[str, ...], asked: Asked, bind: Bind) -> str:
         return _in_records(circles[0], asked, bind)
     strict = asked.letter not in READING and not (care is None and _is_carried_out(asked, PATIENT))
     within = _in_record(asked, bind, strict)
-    if len(circles) == 1:
+    if len(circles) == 1 or care == "tenant":
         return within
-    linked = _linked(circles, bind(Own("patient")), asked, bind)
-    return within if linked == "true" else f"({within} and {linked})"
+    return f"({within} and {_linked(circles, bind(Own('patient')), asked, bind)})"
 
 
 def _may_write(type_name: str, care: str | None, circles: tuple[str, ...]) -> bool:
@@ -247,8 +246,6 @@ def _is_carried_out(asked: Asked, circle: str) -> bool:
 def _linked(circles: tuple[str, ...], patient: str, asked: Asked, bind: Bind) -> str:
     """Whether the Patient of this key is in the circle that is not PATIENT."""
     circle = next(each for each in circles if each != PATIENT)
-    if circle == "tenant":
-        return "true"
     return _consented(patient, asked, bind) if circle == CONSENT else _in_care(circle, patient, asked, bind)
 
 
