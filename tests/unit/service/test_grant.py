@@ -10,7 +10,7 @@ from schemas import dates
 from schemas.registry import REGISTRY
 from service import circle, labels
 from service.errors import Forbidden
-from service.grant import Grant, of
+from service.grant import UPSERT, Grant, of
 from service.oauth.token import Access
 from service.search.visible import predicate
 
@@ -96,13 +96,14 @@ def test_persons_of_one_kind_share_their_statements(kind: str) -> None:
 
 
 @pytest.mark.parametrize("written", [False, True])
+@pytest.mark.parametrize("scope", [EVERY, "patient/*.cruds", "user/*.cruds"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_value_is_bound_and_used(kind: str, written: bool) -> None:
+def test_every_value_is_bound_and_used(kind: str, scope: str, written: bool) -> None:
     """PostgreSQL refuses a parameter that no part of the statement says the type of."""
     user, access = KINDS[kind]
-    grant = granted(user, **access)
+    grant = granted(user, scope, **access)
     for type_name in HELD:
-        for letter in "cruds":
+        for letter in ("c", "r", "u", "d", "s", UPSERT):
             values: list[Any] = [7]
             sql = predicate(grant, letter, type_name, 7, "r", values, written=written)
             slots = {int(slot) for slot in re.findall(r"\$(\d+)", sql)} - {1}
