@@ -134,7 +134,8 @@ class Engine:
                         call = replace(call, body=_parsed(request.body))
                     # A guarded connection has what reading interactions use of one.
                     store = Store(cast("Connection", reader), tenant_id, request.base, call.grant, codec, self.pages)
-                    await store.learn_members()
+                    if _may_show_groups(call):
+                        await store.learn_members()
                     reply = await _perform(call, store, request)
                 except HearthError:
                     await _prove(reader)
@@ -192,6 +193,12 @@ class Engine:
         async with self.database.connection(_SHARED) as connection:
             codec = self._codec or await self._load(connection)
             await ship(connection, codec, records)
+
+
+def _may_show_groups(call: Call) -> bool:
+    """Whether the answer may have a Group in it: one of a type that is not said yet, or one that is included."""
+    included = any(name.startswith(("_include", "_revinclude")) for name, _ in call.params)
+    return included or call.type in (None, "Group")
 
 
 async def _prove(reader: "Connection | Guarded") -> None:
