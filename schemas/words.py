@@ -3,6 +3,7 @@
 One file of `data/words` is one language; a sentence has the same name and the same {placeholders} in all of them.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -13,6 +14,7 @@ from schemas import json
 LANGUAGES: Final = ("en", "es", "nl", "de")
 """The first is spoken to who wants none of them."""
 _RANGES_MOST: Final = 20
+_QUALITY: Final = re.compile(r"[01](\.[0-9]{0,3})?")
 
 
 @cache
@@ -39,10 +41,7 @@ def _weight(parameter: str) -> float:
     name, _, value = parameter.strip().partition("=")
     if name.strip().lower() != "q":
         return 1.0
-    try:
-        return min(1.0, float(value))
-    except ValueError:
-        return 0.0
+    return float(value) if _QUALITY.fullmatch(value.strip()) else 0.0
 
 
 def date(said: Mapping[str, str], text: str) -> str:

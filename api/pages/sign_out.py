@@ -34,6 +34,7 @@ async def leave_everywhere(visit: Visit) -> Response:
 
 
 def _gone(visit: Visit, path: str) -> Response:
-    response = render.elsewhere(visit.url(path))
+    """On to a page that still speaks the person's language."""
+    response = render.elsewhere(visit.url(path, lang=visit.look.language))
     response.headers.append("Set-Cookie", cookies.cookie(visit.place, cookies.SESSION).clear())
     return response
