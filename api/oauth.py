@@ -15,6 +15,11 @@ from service.oauth.token import TokenRequest
 from service.tenants import DEFAULT
 
 _PUBLIC = ANY_ORIGIN | {"Cache-Control": "public, max-age=300"}
+_ANY_PAGE = ANY_ORIGIN | {
+    "Access-Control-Allow-Methods": "GET",
+    "Access-Control-Allow-Headers": "*, Authorization",  # the star does not stand for that one
+    "Access-Control-Max-Age": "600",
+}
 _DISCOVERY = (
     *(
         f"{prefix}/.well-known/{name}"
@@ -63,8 +68,13 @@ def router(engine: Engine) -> APIRouter:
         """Tell a browser whether a page may ask."""
         return await preflight(engine, request, tenant)
 
+    async def for_all(tenant: str = DEFAULT) -> Response:
+        """Tell a browser that any page may ask."""
+        return Response(status_code=204, headers=_ANY_PAGE)
+
     def add(path: str, endpoint: Callable[..., Any], method: str, name: str, summary: str) -> None:
-        routes.add_api_route(path, endpoint, methods=[method], name=name, summary=summary)
+        is_told = method != "OPTIONS"  # preflights are between browser and server
+        routes.add_api_route(path, endpoint, methods=[method], name=name, summary=summary, include_in_schema=is_told)
 
     for prefix in ("", "/t/{tenant}"):
         add(f"{prefix}/oauth/token", issue, "POST", "token", "Get an access token")
@@ -74,9 +84,11 @@ def router(engine: Engine) -> APIRouter:
         for name in ("token", "revoke", "introspect", "register", "par"):
             add(f"{prefix}/oauth/{name}", options, "OPTIONS", "preflight", "Whether a page may ask")
         add(f"{prefix}/oauth/jwks", key_set, "GET", "jwks", "The keys of id_tokens")
+        add(f"{prefix}/oauth/jwks", for_all, "OPTIONS", "preflight", "Whether a page may ask")
     for path in _DISCOVERY:
         name = path.partition(".well-known/")[2].partition("/")[0]
         add(path, configuration, "GET", name, "How to get an access token")
+        add(path, for_all, "OPTIONS", "preflight", "Whether a page may ask")
     return routes
 
 

@@ -164,6 +164,26 @@ async def test_pages_of_any_origin_may_read_discovery(http: httpx.AsyncClient, p
     assert "access-control-allow-credentials" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    "path", [".well-known/smart-configuration", "metadata", "../.well-known/openid-configuration", "../oauth/jwks"]
+)
+@smart("16")
+async def test_a_page_of_any_origin_may_ask_for_discovery_with_headers_of_its_own(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    asked = {
+        "Origin": "https://anywhere.example", "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization,cache-control",
+    }  # fmt: skip
+    answer = await http.options(path, headers=asked)
+    assert answer.status_code in (200, 204)
+    assert answer.headers["access-control-allow-origin"] in ("*", "https://anywhere.example")
+    assert "GET" in answer.headers["access-control-allow-methods"]
+    allowed = answer.headers["access-control-allow-headers"].lower()
+    assert "authorization" in allowed
+    assert "*" in allowed or "cache-control" in allowed
+
+
 @smart("OIDC-discovery-4", "inferno-1.3.02", "inferno-1.3.03")
 async def test_openid_configuration_is_below_the_issuer(clinic: Any, http: httpx.AsyncClient) -> None:
     answer = await http.get(f"{clinic.issuer}/.well-known/openid-configuration")
