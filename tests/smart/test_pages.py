@@ -118,6 +118,15 @@ async def test_a_request_under_way_belongs_to_the_browser_that_began_it(clinic: 
     assert not end.headers.get("location", "").startswith(app.redirect_uri)
 
 
+@smart("session")
+async def test_nobody_finishes_in_their_browser_what_another_browser_began(clinic: Any, new_pkce: Any) -> None:
+    app, attacker, victim = await clinic.app(), clinic.browser(), clinic.browser()
+    sent = await attacker.follow(await clinic.ask(clinic.request(app, SCOPE, new_pkce()[1]), "GET", attacker))
+    end = await victim.walk(await victim.open(str(sent.url)), clinic.people["patient"])
+    assert "code=" not in end.headers.get("location", "")
+    assert not end.headers.get("location", "").startswith(app.redirect_uri)
+
+
 @smart("session", "RFC6749-4.1.2")
 async def test_a_consent_is_given_once(clinic: Any, new_pkce: Any, forms: Any) -> None:
     app, browser = await clinic.app(), clinic.browser()

@@ -26,7 +26,8 @@ async def test_a_pushed_request_stands_for_its_parameters(clinic: Any, new_pkce:
 
 @smart("RFC9126-2")
 async def test_a_pushed_request_is_used_once_by_its_own_client(clinic: Any, new_pkce: Any) -> None:
-    app, other = await clinic.app(auth="client_secret_basic"), await clinic.app()
+    app = await clinic.app(auth="client_secret_basic")
+    other = await clinic.app(redirect_uris=(app.redirect_uri,))
     pushed = await clinic.post("par", clinic.request(app, SCOPE, new_pkce()[1]), app)
     short = {"client_id": app.client_id, "request_uri": pushed.json()["request_uri"]}
     stolen = await clinic.ask(short | {"client_id": other.client_id})

@@ -238,4 +238,6 @@ async def test_a_link_between_patients_opens_nothing(lone: Any) -> None:
         assert (await http.put("Patient/two", json=linked)).status_code == 200
     app = await lone.app()
     token = (await lone.connect(app, lone.people["patient"], "launch/patient patient/*.rs"))["access_token"]
-    assert (await lone.read(token, "Observation/foreign")).status_code == 404
+    for path in ("Patient/two", "Observation/foreign"):
+        assert (await lone.read(token, path)).status_code == 404
+    assert await lone.found(token, "Patient") == {"Patient/pat"}
