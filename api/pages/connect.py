@@ -154,16 +154,16 @@ async def _consent(
 
 def _groups(sayings: Collection[Said], account: Account) -> list[tuple[str, list[tuple[str, list[Said]]]]]:
     """What is read and what is written, by whose records it is about: names of headings, and what stands below."""
+    is_patient = account.fhir_user.startswith("Patient/")
+    levels = {"own": ("patient", "user")} if is_patient else {"patient": ("patient",), "user": ("user",)}
     groups = []
-    for level in ("patient", "user"):
+    for name, level in levels.items():
         halves = [
-            (f"consent.{kind}", [each for each in sayings if (each.level, each.kind) == (level, kind)])
+            (f"consent.{kind}", [each for each in sayings if each.level in level and each.kind == kind])
             for kind in ("read", "write")
         ]
         if any(found for _, found in halves):
-            is_own = level == "user" and account.fhir_user.startswith("Patient/")
-            heading = f"consent.level.{'own' if is_own else level}"
-            groups.append((heading, [(name, found) for name, found in halves if found]))
+            groups.append((f"consent.level.{name}", [half for half in halves if half[1]]))
     return groups
 
 
