@@ -122,6 +122,8 @@ def page(shape: Shape, frame: Frame) -> str:
         for part, (names, by_column) in enumerate(_parts(shape.types))
         if part >= shape.part
     ]
+    if len(parts) == 1:  # limited by itself, and not to be limited twice
+        return parts[0]
     # An Append yields its arms one after the other, and none is begun before the page needs it.
     return f"{' union all '.join(parts)} limit {shape.limit}" if parts else "select where $1::int is null"
 

@@ -13,11 +13,11 @@ from service import circle
 from service.circle import Asked, Bind, Own
 from service.grant import Grant, Limit, Shape
 from service.index.rows import HIDING
-from service.search.binder import Binder
+from service.search.binder import Binder, used
 from service.search.criterion import criterion
 from service.search.reader import Expansion, Reader
 from service.search.text import Malformed
-from service.search.where import Frame
+from service.search.where import Frame, is_positive
 
 
 def visible(grant: Grant, letter: str, type_name: str, tenant_id: int, alias: str, binder: Binder) -> str:
@@ -57,14 +57,16 @@ def _of_types(
         tuple(_written(shape, Asked(name, alias, letter, False), tenant_id, binder) for alias in aliases)
         for name in type_names
     )
-    return made, tuple(binder.values[first:])
+    dense, values = used((text for texts in made for text in texts), binder.values, first)
+    width = len(aliases)
+    return tuple(dense[at : at + width] for at in range(0, len(dense), width)), values
 
 
 @lru_cache(maxsize=16384)
 def _remembered(shape: Shape, asked: Asked, tenant_id: int, first: int) -> tuple[str, tuple[Any, ...]]:
     binder = Binder([None] * first)
-    sql = _written(shape, asked, tenant_id, binder)
-    return sql, tuple(binder.values[first:])
+    (sql,), values = used((_written(shape, asked, tenant_id, binder),), binder.values, first)
+    return sql, values
 
 
 def _written(shape: Shape, asked: Asked, tenant_id: int, binder: Binder) -> str:
@@ -124,7 +126,10 @@ def _found(
         return "false" if "false" in parts else " and ".join(part for part in parts if part != "true") or "true"
 
     frame = Frame(inner, members(shape, binder))
-    return f"({' and '.join(f'({frame.condition(test, asked.type, asked.alias)})' for test in tests)})"
+    found = [f"({frame.condition(test, asked.type, asked.alias)})" for test in tests]
+    if not any(is_positive(test) for test in tests):  # of a deletion it holds that a value is not so, or is missing
+        found.append(f"not {asked.alias}.deleted")
+    return f"({' and '.join(found)})"
 
 
 def members(shape: Shape, binder: Binder) -> Callable[[], str] | None:

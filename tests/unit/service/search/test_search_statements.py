@@ -183,8 +183,8 @@ def test_rules_are_alternatives_and_their_parameters_are_not() -> None:
     made = visible(Grant("c", rules), "s", "Observation", 7, "r", binder)
 
     assert made == (
-        "(((r.flt @> array[$2::bigint]) and (r.flt @> array[$3::bigint]))"
-        " or (((r.k1 = $4 or r.sel @> array[$4::bigint]))))"
+        "(((r.flt @> array[$2::bigint]) and (r.flt @> array[$3::bigint]) and not r.deleted)"
+        " or (((r.k1 = $4 or r.sel @> array[$4::bigint])) and not r.deleted))"
     )
     assert len(binder.values) == 4
 
