@@ -14,7 +14,7 @@ from tests.security.reference.comparison import Comparison, told
 from tests.security.reference.filter import Filter
 from tests.security.reference.writes import Writes
 
-POLICIES: Final = range(6)
+POLICIES: Final = range(12)
 MORE: Final = range(100, 112)
 
 
@@ -50,7 +50,7 @@ async def differences(house: Any, new_house: Any, seed: int, policies: Iterable[
     return "\n\n".join([f"clinic {seed}", *filter(None, found)]) if any(found) else ""
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(3))
 async def test_every_path_shows_what_the_plain_filter_shows(house: Any, new_house: Any, seed: int) -> None:
     assert not await differences(house, new_house, seed, POLICIES, 10)
 
@@ -60,4 +60,4 @@ async def test_every_path_shows_what_the_plain_filter_shows(house: Any, new_hous
 async def test_every_path_shows_what_the_plain_filter_shows_in_many_clinics(
     house: Any, new_house: Any, seed: int
 ) -> None:
-    assert not await differences(house, new_house, seed, range(12), 12)
+    assert not await differences(house, new_house, seed, range(24), 25)
