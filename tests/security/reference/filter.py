@@ -259,8 +259,12 @@ class Filter:
     def _takes_a_role(self, type_name: str, resource: Resource | None, before: World | None) -> bool:
         if before is None or resource is None or type_name != "PractitionerRole":
             return False
-        held = set(links(before))
-        return any(each.actor == self.access.fhir_user for each in role_links(resource, "") if each not in held)
+        # One that begins later, or is over, is a role taken all the same; the same role as before is none.
+        held = before.now((type_name, resource["id"]))
+        was = None if held is None or held.resource is None else held.resource
+        same = was is not None and _role(was, self.world.base) == _role(resource, self.world.base)
+        _, practitioners, _ = _role(resource, self.world.base)
+        return resource.get("active") is not False and self.access.fhir_user in practitioners and not same
 
     def _theirs(self, type_name: str, before: World | None) -> set[str]:
         """The Patients whom the person may go to: by what is said now, and was said before this write."""
@@ -396,6 +400,11 @@ def role_links(role: Resource, base: str) -> Iterator[Link]:
         name = f"PractitionerRole/{role['id']}"
         for actor in references(role, "practitioner", base):
             yield Link(name, actor, name, str(role.get("period")))
+
+
+def _role(role: Resource, base: str) -> tuple[bool, list[str], Any]:
+    """Whether it is active, whose it is, and when."""
+    return role.get("active") is not False, references(role, "practitioner", base), role.get("period")
 
 
 def said_by(consent: Resource, actor: str, type_name: str) -> set[str]:
