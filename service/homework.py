@@ -29,8 +29,15 @@ PROGRESS: Final = frozenset(("status", "statusReason", "businessStatus", "output
 """What clients say of a Task, and nothing else."""
 _PROGRESS: Final = ", ".join(sorted(PROGRESS))
 _SCORED: Final = ("completed", "amended")
-_SERVICE: Final = Grant("hearth", (Rule("*", frozenset("cruds")),), "hearth")
+_EVERYTHING: Final = (Rule("*", frozenset("cruds")),)
+_SERVICE: Final = Grant("hearth", _EVERYTHING, "hearth")
 """The authority under which the service looks up what an answer belongs to."""
+
+
+@lru_cache(maxsize=256)
+def _of_forms(hidden: tuple[str, ...]) -> Grant:
+    """The service's authority where its caller learns what it found: scopes do not limit it, the caller's labels do."""
+    return Grant("hearth", _EVERYTHING, "hearth", hidden)
 
 
 async def followed(call: Call, store: Store, changes: Sequence[Change]) -> list[Change]:
@@ -126,7 +133,8 @@ async def _questionnaire(
             return compile_questionnaire(sent)
     params = [("url", url), ("status:not", "retired"), ("_sort", "-_lastUpdated")]
     params[1:2] = [("version", version)] if version else params[1:2]
-    found = await _find(call, store, "Questionnaire", params, 1)
+    forms = replace(call, grant=_of_forms(call.grant.hidden))
+    found = await find(forms, store, "Questionnaire", tuple(params), "s", 1)
     return _compiled(found[0].json(store.codec)) if found else None
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.security.circles import observation, to
+from tests.security.circles import labelled, observation, to
 from tests.security.reference import generator
 
 
@@ -60,3 +60,24 @@ async def test_a_deletion_opens_nothing_that_a_constraint_kept_shut(house: Any, 
                 assert (await http.get(path)).status_code == 404, (constraint, path)
             for path in ("_history", "Observation/_history"):
                 assert "secret" not in (await http.get(path)).text, (constraint, path)
+
+
+async def test_a_form_that_a_label_hides_is_not_there_for_answers_either(house: Any, api: httpx.AsyncClient) -> None:
+    """The service looks forms up whatever the scopes say; a refusal told of questions that nobody was to see."""
+    form = {
+        "resourceType": "Questionnaire", "id": "form", "url": "http://x/form", "version": "1", "status": "active",
+        "item": [{"linkId": "secret-question", "type": "string", "required": True}],
+    }  # fmt: skip
+    answer = {"resourceType": "QuestionnaireResponse", "status": "completed", "subject": to("Patient/ann"),
+              "questionnaire": "http://x/form|1"}  # fmt: skip
+    async with house.client(
+        await generator.token(house, generator.access("system/*.cruds", clearance=("HIV",)))
+    ) as cleared:
+        await put(cleared, form | labelled("HIV"))
+        told = await cleared.post("QuestionnaireResponse", json=answer)
+        assert "secret-question" in told.text
+    unknown = await api.post("QuestionnaireResponse", json=answer | {"questionnaire": "http://x/none|1"})
+    for path in ("QuestionnaireResponse", "QuestionnaireResponse/$validate"):
+        hidden = await api.post(path, json=answer)
+        assert "secret-question" not in hidden.text
+        assert unknown.json()["issue"][0]["details"] in [each.get("details") for each in hidden.json()["issue"]]
