@@ -154,7 +154,7 @@ async def _launch(connection: Connection, asked: Asked) -> Response:
         raise InvalidRequest(str(fault)) from None
     grant = grants.of(access, asked.tenant_id)
     made = await launch.make(connection, asked.tenant_id, asked.place, grant, wanted, asked.now)
-    asked.audited("launch-created", access.client_id, fhir_user=wanted.user)
+    asked.audited("launch-created", access.client_id, fhir_user=wanted.user, about=wanted.patient)
     body = {"launch": made.launch, "expires_in": made.expires_in, "launch_url": made.launch_url}
     return answer({name: value for name, value in body.items() if value is not None}, 201)
 

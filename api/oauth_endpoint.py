@@ -54,6 +54,7 @@ class Asked:
         client_id: str | None,
         *,
         fhir_user: str | None = None,
+        about: str | None = None,
         outcome: int = audit.SUCCESS,
         description: str = "",
     ) -> None:
@@ -64,6 +65,7 @@ class Asked:
                 tenant_id=self.tenant_id,
                 client_id=client_id,
                 fhir_user=fhir_user,
+                about=about,
                 address=self.request.address,
                 outcome=outcome,
                 now=self.now,

@@ -114,7 +114,7 @@ def list_(
         }
         for one in on_database(settings_of(data_dir=data_dir, database_url=database_url), find)
     ]
-    print_rows(rows, ("client_id", "name", "by", "scope", "state", "created"), as_json)
+    print_rows(rows, ("client_id", "name", "by", "state", "created", "scope"), as_json)
 
 
 @app.command("disable")

@@ -144,7 +144,8 @@ async def test_a_handle_is_made(stage: Any, ehr: str) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert set(answer.json()) == {"launch", "expires_in"}
     assert 0 < answer.json()["expires_in"] <= 300
-    assert "launch-created" in await stage.audit()
+    (event,) = await stage.events("launch-created")
+    assert {"reference": "Patient/p1"} in [each.get("what") for each in event["entity"]]
 
 
 async def test_the_address_to_open_is_told_for_a_client_that_has_one(stage: Any, ehr: str) -> None:
