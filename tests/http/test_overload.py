@@ -49,6 +49,20 @@ async def held(database_url: str, house: Any) -> AsyncIterator[None]:
         await holder.close()
 
 
+async def until_waiting(database_url: str, number: int) -> None:
+    """Until so many statements wait for a row."""
+    watcher = await asyncpg.connect(database_url)
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    try:
+        for _ in range(300):
+            if await watcher.fetchval(waiting) >= number:
+                return
+            await asyncio.sleep(0.01)
+    finally:
+        await watcher.close()
+    raise AssertionError(f"{number} statements never waited at once")
+
+
 def told(answer: httpx.Response, status: int, code: str) -> None:
     assert answer.status_code == status, answer.text
     assert int(answer.headers["retry-after"]) >= 1
@@ -154,7 +168,7 @@ async def test_when_all_connections_are_busy_who_comes_is_told_so(
                 for http in (api, theirs)
                 for _ in range(2)
             ]
-            await asyncio.sleep(0.1)
+            await until_waiting(database_url, len(blocked))
             told(await last.get("Patient"), 503, "unavailable")
             assert (await last.get("metadata")).status_code == 200
             assert (await last.get("http://hearth.test/health/live")).status_code == 200

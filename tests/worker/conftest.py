@@ -22,6 +22,7 @@ from service.oauth import clients
 
 HEARTH: Final = (sys.executable, "-c", "from api.cli import main; main()")
 START_SECONDS: Final = 30
+SECRET: Final = "the same for all servers on one database"
 
 
 def free_port() -> int:
@@ -108,7 +109,7 @@ def serving(home: Path) -> Iterator[Serve]:
 
     def start(database_url: str, *words: str, **variables: str) -> Served:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HEARTH_")}
-        environment |= {"HEARTH_DATABASE_URL": database_url} | variables
+        environment |= {"HEARTH_DATABASE_URL": database_url, "HEARTH_SECRET_KEY": SECRET} | variables
         port, log = free_port(), home / f"log-{len(running)}.txt"
         with log.open("wb") as out:
             process = subprocess.Popen(
