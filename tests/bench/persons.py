@@ -46,6 +46,19 @@ async def read_as_practitioner(stage: Stage) -> Workload:
     return over(requests)
 
 
+async def read_as_relative(stage: Stage) -> Workload:
+    """Each read by a related person to whom the patient consented."""
+    requests = []
+    for patient in await stage.sample.busy("Observation", limit=40):
+        person = {"resourceType": "RelatedPerson", "patient": {"reference": patient}}
+        made = await stage.connection.ask(stage.post("RelatedPerson", person))
+        relative = f"RelatedPerson/{made.json()['id']}"
+        await stage.connection.ask(stage.post("Consent", _consent(patient, relative)))
+        own = await _minted(stage, relative, "user/*.rs", None)
+        requests += [stage.get_as(own, reference) for reference in await _observations(stage, patient, 10)]
+    return over(requests)
+
+
 async def tasks_as_practitioner(stage: Stage) -> Workload:
     """Open Tasks of a patient in the caseload."""
     return over(
@@ -116,6 +129,20 @@ def _team(patient: str, practitioner: str) -> dict[str, Any]:
         "status": "active",
         "subject": {"reference": patient},
         "participant": [{"member": {"reference": practitioner}}],
+    }
+
+
+def _consent(patient: str, relative: str) -> dict[str, Any]:
+    actor = {"role": {"text": "reader"}, "reference": {"reference": relative}}
+    scope = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
+    return {
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": {"coding": [scope]},
+        "category": [{"text": "privacy"}],
+        "patient": {"reference": patient},
+        "policyRule": {"text": "as agreed"},
+        "provision": {"type": "permit", "actor": [actor]},
     }
 
 

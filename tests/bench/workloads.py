@@ -211,6 +211,7 @@ TABLE = (
     Row("conditional create, 64", 1.6, _conditional_create, callers=64),
     Row("read as a patient", 0.55, persons.read_as_patient),
     Row("read as a practitioner", 0.55, persons.read_as_practitioner),
+    Row("read as a relative", 0.55, persons.read_as_relative),
     Row("20 Tasks, practitioner", 0.9, persons.tasks_as_practitioner),
     Row("token by secret", 1.5, _token),
     Row("token by ES384", 2.5, persons.tokens_by_assertion),
