@@ -155,6 +155,8 @@ class Spool:
                 pause = 0.0
             except Exception as fault:  # the task must outlive every fault of disk and database
                 pause = min(RETRY_SECONDS, pause * 2 + self._interval)
+                # What dead workers left is tried again soon, but never in the way of what this one has to ship.
+                adopt_at = min(adopt_at, clock() + RETRY_SECONDS)
                 _log.warning("audit-spool-waits", fault=type(fault).__name__, bytes=self.waiting_bytes)
             if pause:
                 await asyncio.sleep(pause)
