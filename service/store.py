@@ -302,7 +302,6 @@ class Store:
 
     async def _admit(self, change: Change) -> None:
         """Keep the links of what was written: who is admitted to whose record by it."""
-
         kept = frozenset() if change.resource is None else links.links(change.resource, change.key, self._keyed)
         number = REGISTRY.types[change.type].id
         await self.connection.execute(links.KEEP, self.tenant_id, number, change.key, *links.columns(kept))
