@@ -1,6 +1,7 @@
 """What the pages say, in each language that they are in. https://www.rfc-editor.org/rfc/rfc9110#section-12.5.4
 
-One file of `data/words` is one language; a sentence has the same name and the same {placeholders} in all of them.
+One file of `data/words` is one language; a sentence has the same name and the same {placeholders} in all of them. What
+other parts of the service say is in a folder of its own.
 """
 
 import re
@@ -21,6 +22,14 @@ _QUALITY: Final = re.compile(r"[01](\.[0-9]{0,3})?")
 def of(language: str) -> Mapping[str, str]:
     """The sentences of a language of LANGUAGES, by name."""
     raw = files("schemas").joinpath("data", "words", f"{language}.json").read_bytes()
+    found: dict[str, str] = json.decode(raw)
+    return found
+
+
+@cache
+def part(name: str, language: str) -> Mapping[str, str]:
+    """The sentences of one part of the service, such as its pictures, in a language of LANGUAGES."""
+    raw = files("schemas").joinpath("data", "words", name, f"{language}.json").read_bytes()
     found: dict[str, str] = json.decode(raw)
     return found
 

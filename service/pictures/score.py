@@ -1,0 +1,110 @@
+"""The scores of a measure over time, before its bands of severity. https://hl7.org/fhir/R4/observation.html
+
+Bands are shades with their names at the side, a value that a rule speaks of has a ring and the rule's words, and a time
+without an answer breaks the line and leaves a hollow diamond below.
+"""
+
+from collections.abc import Sequence
+from math import nan
+from typing import Final
+
+from service.pictures import axes
+from service.pictures.palette import BANDS
+from service.pictures.phrases import Phrases
+from service.pictures.series import Band, Mark, Point, ScoreSeries
+from service.pictures.sheet import MARGIN, TEXT, Sheet, Span, width_of
+
+HEIGHT: Final = 400
+_NARROW: Final = 480
+
+
+def draw(sheet: Sheet, series: ScoreSeries, phrases: Phrases) -> None:
+    """Draw the scores."""
+    top = sheet.head(series.title, below(series, phrases)) + 18
+    bottom = sheet.height - 44
+    left = MARGIN + width_of(phrases.number(series.high)) + 8
+    right = sheet.width - MARGIN - (_label_room(series, phrases) if sheet.width >= _NARROW else 0)
+    up = Span(series.low, series.high, bottom, top)
+    across = _across(series.points, left + 16, right - 22)
+    _draw_bands(sheet, series.bands, up, left, right, phrases)
+    if series.bands:
+        edges = [series.low, *(band.low for band in series.bands[1:]), series.high]
+        axes.name_values(sheet, up, left, right, edges, phrases, lines=False)
+    else:
+        axes.name_values(sheet, up, left, right, axes.values(series.low, series.high), phrases)
+    days = axes.days(series.points[0].on, series.points[-1].on, right - left)
+    axes.name_days(sheet, across, bottom, days, phrases)
+    _draw_points(sheet, series, across, up, bottom, phrases)
+
+
+def below(series: ScoreSeries, phrases: Phrases) -> str:
+    """What is said below the title: the course in a few words."""
+    given = [point.value for point in series.points if point.value is not None]
+    if len(given) < 2:
+        return ""
+    first, last = given[0], given[-1]
+    return phrases("course", first=phrases.number(first), last=phrases.number(last), change=phrases.change(first, last))
+
+
+def band_of(bands: Sequence[Band], value: float) -> Band | None:
+    """The band that a value lies in; between two bands, the lower one."""
+    return next((band for band in reversed(bands) if value >= band.low), None)
+
+
+def _across(points: Sequence[Point], start: float, end: float) -> Span:
+    first, last = points[0].on.toordinal(), points[-1].on.toordinal()
+    return Span(first, last, start, end) if last > first else Span(first - 1, first + 1, start, end)
+
+
+def _label_room(series: ScoreSeries, phrases: Phrases) -> float:
+    labels = [_band_name(band, phrases) for band in series.bands]
+    return max((width_of(label, TEXT - 1) for label in labels), default=0) + 4
+
+
+def _band_name(band: Band, phrases: Phrases) -> str:
+    return phrases("band", text=band.text, low=phrases.number(band.low), high=phrases.number(band.high))
+
+
+def _draw_bands(sheet: Sheet, bands: Sequence[Band], up: Span, left: float, right: float, phrases: Phrases) -> None:
+    """The shades; their names beside them or, where it is narrow, in their upper left corners."""
+    for index, band in enumerate(bands):
+        upper = bands[index + 1].low if index + 1 < len(bands) else band.high
+        role = BANDS[round(index * (len(BANDS) - 1) / max(len(bands) - 1, 1))]
+        sheet.box(left, up(upper), right - left, up(band.low) - up(upper), role)
+        middle = (up(upper) + up(band.low)) / 2
+        if sheet.width >= _NARROW:
+            sheet.text(right + 10, middle, _band_name(band, phrases), size=TEXT - 1, role="soft", on="center")
+
+
+def _draw_points(sheet: Sheet, series: ScoreSeries, across: Span, up: Span, bottom: float, phrases: Phrases) -> None:
+    points = series.points
+    xs = [across(point.on.toordinal()) for point in points]
+    ys = [nan if point.value is None else up(point.value) for point in points]
+    sheet.line(xs, ys, "first", 2.25)
+    sheet.dots(xs, ys, "first")
+    gaps = [x for x, point in zip(xs, points, strict=True) if point.value is None]
+    sheet.dots(gaps, [bottom - 9.0] * len(gaps), "soft", shape="D", size=6, fill="paper")
+    if gaps:
+        sheet.text(gaps[-1], bottom - 20, phrases("gap"), size=TEXT - 1, role="soft", at="center")
+    _draw_marks(sheet, series.marks, points, across, up, bottom)
+    given = [point for point in points if point.value is not None]
+    for point in {given[0], given[-1]} if given else ():
+        assert point.value is not None
+        x, y = across(point.on.toordinal()), up(point.value)
+        sheet.text(x, y - 11, phrases.number(point.value), bold=True, at="center")
+
+
+def _draw_marks(
+    sheet: Sheet, marks: Sequence[Mark], points: Sequence[Point], across: Span, up: Span, bottom: float
+) -> None:
+    """A ring around the value, and the rule's words below it or, where the axis is near, above."""
+    values = {point.on: point.value for point in points}
+    for mark in marks:
+        value = values.get(mark.on)
+        if value is None:
+            continue
+        x, y = across(mark.on.toordinal()), up(value)
+        sheet.ring(x, y, "ink")
+        room = width_of(mark.text, TEXT - 1) / 2
+        middle = min(max(x, MARGIN + room), across.end + 16 - room)
+        sheet.text(middle, y + 27 if y + 32 < bottom else y - 28, mark.text, size=TEXT - 1, at="center")
