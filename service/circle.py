@@ -239,7 +239,7 @@ def _either(arms: list[str]) -> str:
 
 
 def _is_carried_out(asked: Asked, circle: str) -> bool:
-    """Whether it is a change of a Task by who may be its owner: of that homework.require_client_change keeps the rest."""
+    """Whether it is a change of a Task by who may be its owner: of that homework.task keeps the rest."""
     return asked.type == "Task" and asked.letter == "u" and circle not in CARE
 
 

@@ -206,7 +206,8 @@ def of(access: Access, tenant_id: int, break_glass: bool = False) -> Grant:
     reach = "tenant" if break_glass else access.reach
     rules = tuple(made for scope in parse(access.scope) if (made := _rule(scope, access, kind, user_id, reach)))
     is_patient = kind == "Patient"
-    hide = labels.hidden_in_emergency if break_glass else labels.hidden
+    # Who speaks for a client, without naming them, is no member of staff.
+    is_staff = kind == "Practitioner" or (not kind and any(not rule.circles for rule in rules))
     purpose = "BTG" if break_glass else None
     key = "\n".join(
         [access.scope, access.fhir_user or "", access.patient or "", reach, *access.clearance, purpose or ""]
@@ -215,7 +216,7 @@ def of(access: Access, tenant_id: int, break_glass: bool = False) -> Grant:
         access.client_id,
         rules,
         key,
-        hide(access.clearance),
+        labels.hidden_in_emergency(access.clearance) if break_glass else labels.hidden(access.clearance, is_staff),
         labels.HIDDEN_FROM_OWN if is_patient else None,
         f"{kind}/{user_id}" if kind else None,
         user_id if is_patient else access.patient,

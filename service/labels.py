@@ -28,14 +28,19 @@ OURS: Final = ("https://hearth.health/fhir/CodeSystem/sensitivity", "")
 """Every spelling of a code system that a label is taken from; the empty one is a code without a system."""
 CLIENT_ONLY: Final = "client-only"
 """What a client wrote for nobody else: no clearance and no emergency shows it."""
+STAFF_ONLY: Final = "staff-only"
+"""What is among professionals: clients, and who acts for them, do not see it; for everybody else it hides nothing."""
+_UNSEEN: Final = frozenset(("draft", "entered-in-error"))
+"""States of a Task that are for professionals, as if it were labelled so."""
 
 
 class Label(NamedTuple):
-    """A code that hides. `own`: patients see it in their own record; `glass`: an emergency lifts it."""
+    """A code that hides. `own`: patients see it in their own record; `glass`: an emergency lifts it; `staff`: from clients."""
 
     systems: tuple[str, ...]
     own: bool = True
     glass: bool = True
+    staff: bool = False
 
 
 HIDING: Final[Mapping[str, Label]] = {
@@ -52,18 +57,23 @@ HIDING: Final[Mapping[str, Label]] = {
     "SEX": Label(ACT_CODE),
     "MST": Label(ACT_CODE),
     CLIENT_ONLY: Label(OURS, glass=False),
+    STAFF_ONLY: Label(OURS, own=False, staff=True),
 }
 """The labels that need a clearance of the same name. Any other, such as U to R of confidentiality, BH or MH, hides nothing."""
 
 
-def hidden(clearance: Collection[str]) -> tuple[str, ...]:
+def hidden(clearance: Collection[str], is_staff: bool) -> tuple[str, ...]:
     """What is hidden from who has this clearance."""
-    return tuple(code for code in HIDING if code == CLIENT_ONLY or code not in clearance)
+    return tuple(
+        code
+        for code, label in HIDING.items()
+        if code == CLIENT_ONLY or (not is_staff if label.staff else code not in clearance)
+    )
 
 
 def hidden_in_emergency(clearance: Collection[str]) -> tuple[str, ...]:
     """What stays hidden when the glass is broken."""
-    return tuple(code for code in hidden(clearance) if not HIDING[code].glass)
+    return tuple(code for code in hidden(clearance, True) if not HIDING[code].glass)
 
 
 HIDDEN_FROM_OWN: Final = tuple(code for code, label in HIDING.items() if not label.own)
@@ -72,6 +82,8 @@ HIDDEN_FROM_OWN: Final = tuple(code for code, label in HIDING.items() if not lab
 
 def carried(resource: Mapping[str, Any]) -> Iterator[str]:
     """The hiding labels of a resource."""
+    if resource.get("status") in _UNSEEN and resource.get("resourceType") == "Task":
+        yield STAFF_ONLY
     for coding in resource.get("meta", {}).get("security", ()):
         code = coding.get("code")
         if code in HIDING and coding.get("system", "") in HIDING[code].systems:

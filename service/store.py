@@ -359,7 +359,7 @@ class Store:
 
     def _tombstone(self, before: Stored) -> rows.IndexRow:
         """Of a deletion nothing can be found; what hid the resource hides its history."""
-        if b'"security"' not in (content := self.json(before)):
+        if b'"security"' not in (content := self.json(before)) and before.type != "Task":
             return _BLANK
         hiding = labels.carried(json.parse(content))
         return replace(_BLANK, flt=[labels.token(self.tenant_id, label) for label in hiding])

@@ -162,6 +162,7 @@ tenant: Final = Table(
     Column("name", Text, nullable=False),
     _time("created", nullable=False, server_default=text("now()")),
     Column("practitioner_access", Text, nullable=False, server_default=text("'care-team'")),
+    Column("homework", Text),
     UniqueConstraint("name", name="tenant_name"),
 )
 

@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from service import audit, homework
+from service import audit
 from service.audit import AuditRecord
 from service.call import Call, Reply
 from service.errors import Conflict, PreconditionFailed
 from service.grant import UPSERT
+from service.homework import answer, rules
 from service.index.subject import patient_in, patient_of
+from service.interactions import replies
 from service.store import Change, IdTaken, Store, VersionConflict
 
 _ATTEMPTS: Final = 4
@@ -34,7 +36,7 @@ async def carry_out(planner: Planner, call: Call, store: Store) -> Reply:
         if plan.change is None:
             return plan.reply
         try:
-            await commit([plan], store)
+            written = (await commit([plan], store))[0]
         except VersionConflict as conflict:
             if call.conditions.if_match is not None:
                 raise stale(call) from conflict
@@ -44,6 +46,8 @@ async def carry_out(planner: Planner, call: Call, store: Store) -> Reply:
             if store.in_transaction:
                 raise
             continue
+        if written is not plan.change and plan.reply.content is not None:  # a rule completed it
+            return replies.written(call, written, plan.reply.status)
         return plan.reply
     raise Conflict(f"{call.type}/{call.id} is being changed by many requests at once; try again", retry_after=1)
 
@@ -53,16 +57,14 @@ async def commit(plans: Sequence[Plan], store: Store) -> list[Change]:
 
     Returns the changes as written, those of the plans first: a rule may have completed one of them.
     """
-    planned = [plan.change for plan in plans if plan.change is not None]
-    call = plans[0].call
-    changes = await homework.followed(call, store, planned)
-    calls = [plan.call for plan in plans if plan.change is not None]
+    asked = [(plan.call, plan.change) for plan in plans if plan.change is not None]
+    changes = await rules.followed(asked, store)
     # What follows is no interaction of anybody's: the event of the answer that it follows from names it.
-    followed = tuple((each.type, each.id, each.version) for each in changes[len(planned) :])
-    cause = next((at for at, each in enumerate(planned) if each.type == homework.CAUSE), 0)
+    followed = tuple((each.type, each.id, each.version) for each in changes[len(asked) :])
+    cause = next((at for at, (_, each) in enumerate(asked) if each.type == answer.CAUSE), 0)
     audits = [
-        _audit(each, change, store, followed if at == cause else ())
-        for at, (each, change) in enumerate(zip(calls, changes, strict=False))
+        _audit(call, change, store, followed if at == cause else ())
+        for at, ((call, _), change) in enumerate(zip(asked, changes, strict=False))
     ]
     await store.commit(changes, audits)
     return changes

@@ -5,9 +5,9 @@ from typing import Any
 from schemas import json
 from schemas.outcome import Issue, outcome
 from schemas.validate import validate as faults_of
-from service import homework
 from service.call import Call, Reply
 from service.errors import BadRequest
+from service.homework import answer
 from service.interactions.body import named
 from service.interactions.read import existing
 from service.store import Store
@@ -20,7 +20,7 @@ async def validate(call: Call, store: Store) -> Reply:
     resource = await _subject(call, store)
     faults = list(faults_of(resource)) if resource.get("resourceType") == call.type else [_other(call, resource)]
     if not faults:
-        faults = list(await homework.faults(call, store, resource))
+        faults = list(await answer.faults(call, store, resource))
     all_well = Issue("information", "informational", f"This {call.type} is valid R4 (4.0.1)")
     return Reply(200, json.encode(outcome(faults or [all_well])), type=call.type, id=call.id)
 

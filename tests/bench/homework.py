@@ -155,6 +155,7 @@ def task(rng: random.Random, patient: str, author: str, based_on: str, status: s
                 "valueMarkdown": activity.get("usage", activity["title"]),
             }
         ],
+        **({"statusReason": {"text": "Ill this week"}} if status == "cancelled" else {}),
     } | (_done(rng, start) if status == "completed" else {})
 
 

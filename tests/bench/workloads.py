@@ -96,7 +96,7 @@ def _assignment(person: Person) -> Assignment:
 
 
 async def _update_task(stage: Stage) -> Workload:
-    """Each caller opens and closes Tasks of its own, as read, naming the version that it changes."""
+    """Each caller raises and lowers the priority of Tasks of its own, as read, naming the version that it changes."""
     found = (await stage.sample.some("Task"))[: CALLERS * UPDATED_PER_CALLER]
     answers = [await stage.connection.ask(stage.get(reference)) for reference in found]
 
@@ -105,7 +105,7 @@ async def _update_task(stage: Stage) -> Workload:
         at = 0
         while mine:
             task, etag = mine[at]
-            task["status"] = "in-progress" if task["status"] != "in-progress" else "ready"
+            task["priority"] = "urgent" if task["priority"] != "urgent" else "routine"
             task["lastModified"] = dates.instant(dates.clock())
             path = f"/fhir/Task/{task['id']}"
             answer: Answer = yield stage.place.request("PUT", path, json.encode(task), {"If-Match": etag})

@@ -19,7 +19,8 @@ def to(reference: str) -> dict[str, str]:
 
 
 def labelled(*codes: str) -> dict[str, Any]:
-    systems = {"V": CONFIDENTIALITY, "client-only": "https://hearth.health/fhir/CodeSystem/sensitivity"}
+    ours = "https://hearth.health/fhir/CodeSystem/sensitivity"
+    systems = {"V": CONFIDENTIALITY, "client-only": ours, "staff-only": ours}
     return {"meta": {"security": [{"system": systems.get(code, ACT), "code": code} for code in codes]}}
 
 

@@ -253,12 +253,12 @@ def task(**more: Any) -> dict[str, Any]:
 
 
 PROGRESS: dict[str, Any] = {
-    "status": "in-progress",
-    "statusReason": {"text": "tired"},
+    "note": [{"text": "x"}],
     "businessStatus": {"text": "started"},
     "output": [{"type": {"text": "note"}, "valueString": "x"}],
-    "note": [{"text": "x"}],
     "executionPeriod": {"start": "2026-01-01"},
+    "statusReason": {"text": "tired"},
+    "status": "in-progress",
 }
 FIXED: dict[str, Any] = {
     "for": {"reference": "Patient/ben"},
@@ -292,8 +292,10 @@ async def test_a_client_reports_the_progress_of_a_task(clinic: Clinic, user: str
         assert (await http.patch("Task/t", json=patch, headers=headers)).status_code == 403
         assert (await http.post("", json=bundle(("PUT", "Task/t", task(**{name: value}))))).status_code == 403
     assert (await http.delete("Task/t")).status_code == 403
-    for name, value in PROGRESS.items():
-        assert (await http.put("Task/t", json=task(**{name: value}))).status_code == 200, name
+    for version, (name, value) in enumerate(PROGRESS.items(), 1):
+        assert (await http.put("Task/t", json=task(**{name: value}))).status_code == 428, name
+        read = {"If-Match": f'W/"{version}"'}
+        assert (await http.put("Task/t", json=task(**{name: value}), headers=read)).status_code == 200, name
     unmarked = {name: value for name, value in task().items() if name != "meta"}
     assert (await http.put("Task/t", json=unmarked)).status_code == 403
 
@@ -307,6 +309,7 @@ async def test_a_practitioner_changes_the_whole_of_a_task(clinic: Clinic) -> Non
 async def test_who_owns_the_task_of_another_carries_it_out(clinic: Clinic) -> None:
     await clinic.put(task(**{"for": to("Patient/ben")}))
     ann = await clinic.as_person("Patient/ann", "patient/Task.cruds", patient="ann")
-    assert (await ann.put("Task/t", json=task(**{"for": to("Patient/ben")}, status="completed"))).status_code == 200
+    done = task(**{"for": to("Patient/ben")}, status="completed")
+    assert (await ann.put("Task/t", json=done, headers={"If-Match": 'W/"1"'})).status_code == 200
     body = {name: value for name, value in task(**{"for": to("Patient/ben")}).items() if name != "id"}
     await refused(await ann.post("Task", json=body), 403)

@@ -12,7 +12,7 @@ from service.oauth.metadata import NewClient
 from tests.security.circles import Clinic, consent, found, labelled, observation, permit, to
 
 MUM, THERA, ANN = "RelatedPerson/mum", "Practitioner/thera", "Patient/ann"
-NEED_CLEARANCE = sorted(set(labels.HIDING) - {labels.CLIENT_ONLY})
+NEED_CLEARANCE = sorted(set(labels.HIDING) - {labels.CLIENT_ONLY, labels.STAFF_ONLY})
 
 
 @pytest.fixture
@@ -53,6 +53,29 @@ async def test_a_label_hides_from_who_is_not_cleared(clinic: Clinic, code: str) 
         assert ("Observation/secret" in await found(http, "Observation")) is shown[who], who
         total = (await http.get("Observation?_summary=count&patient=ann")).json()["total"]
         assert total == (2 if shown[who] else 1), who
+
+
+async def test_what_is_among_professionals_is_hidden_from_clients_and_who_acts_for_them(clinic: Clinic) -> None:
+    draft = {
+        "resourceType": "Task", "id": "secret", "status": "draft", "intent": "order",
+        "for": {"reference": ANN}, "owner": {"reference": ANN},
+    }  # fmt: skip
+    review = draft | {"id": "review", "status": "requested", **labelled(labels.STAFF_ONLY)}
+    await clinic.put(draft, review)
+    for user, scope in ((ANN, "user/*.rs"), (MUM, "user/*.rs"), (ANN, "patient/*.rs")):
+        http = await clinic.as_person(user, scope, patient="ann", clearance=tuple(labels.HIDING))
+        for name in ("secret", "review"):
+            assert (await http.get(f"Task/{name}")).status_code == 404, user
+        assert await found(http, "Task") == []
+    for http in (clinic.system, await clinic.as_person(THERA, "user/*.rs")):
+        assert await found(http, "Task") == ["Task/review", "Task/secret"]
+    # Published, it is the client's; a deletion of what was in preparation stays hidden.
+    ann = await clinic.as_person(ANN, "patient/*.rs", patient="ann")
+    await clinic.put(draft | {"status": "ready"})
+    assert (await ann.get("Task/secret")).status_code == 200
+    await clinic.put(draft | {"id": "gone"})
+    assert (await clinic.system.delete("Task/gone")).status_code == 204
+    assert (await ann.get("Task/gone")).status_code == 404
 
 
 @pytest.mark.parametrize("code", ["U", "L", "M", "N", "R", "BH", "MH", "PSY", "COGN", "anything"])

@@ -160,12 +160,17 @@ class Filter:
 
     def _is_hidden(self, type_name: str, resource: Resource) -> bool:
         found = labels(resource)
+        if type_name == "Task" and resource.get("status") in ("draft", "entered-in-error") and not self._is_staff():
+            return True
         if self.kind == "Patient" and type_name not in SHARED:
             if "PSYTHPN" in found:  # whoever cleared them for it
                 return True
             if self._is_own(type_name, resource):
                 return False
         return any(label == "client-only" or label not in self.access.clearance for label in found)
+
+    def _is_staff(self) -> bool:
+        return self.kind == "Practitioner" or (not self.kind and any(rule.level == "system" for rule in self.rules))
 
     def _is_own(self, type_name: str, resource: Resource) -> bool:
         """Whether it is first of all in the own record, and no other Patient's."""

@@ -71,8 +71,12 @@ def test_a_client_in_another_s_context_is_still_themselves() -> None:
 
 
 def test_what_is_hidden_is_what_the_clearance_does_not_show() -> None:
-    assert set(granted(None, "system/*.rs").hidden) == set(labels.HIDING)
-    assert set(granted(None, "system/*.rs", clearance=("HIV", "client-only")).hidden) == set(labels.HIDING) - {"HIV"}
+    others = set(labels.HIDING) - {"staff-only"}
+    assert set(granted(None, "system/*.rs").hidden) == others
+    assert set(granted(None, "system/*.rs", clearance=("HIV", "client-only")).hidden) == others - {"HIV"}
+    assert set(granted("Practitioner/d").hidden) == others
+    for user, scope in (("Patient/p", "user/*.rs"), ("RelatedPerson/r", "user/*.rs"), (None, "patient/*.rs")):
+        assert set(granted(user, scope, patient="p", clearance=("staff-only",)).hidden) == set(labels.HIDING)
     assert granted("Patient/p").own_hidden == labels.HIDDEN_FROM_OWN
     assert granted("Practitioner/d", patient="p").own_hidden is None
 

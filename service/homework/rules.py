@@ -1,0 +1,30 @@
+"""All that a write brings about, in one order: refusals first, then answers, then what follows from both."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from service.call import Call
+from service.homework import answer, task
+from service.homework.planned import Planned
+from service.store import Change, Store
+
+Rule = Callable[[Call, Store, Change, Planned], Awaitable[None]]
+"""Looks at one change and plans what follows; sends no statement where nothing does."""
+RULES: Final[tuple[tuple[str, Rule], ...]] = (
+    ("Task", task.follow),
+    ("QuestionnaireResponse", answer.follow),
+)
+"""For each type what its changes bring about. A rule sees what the ones before it planned."""
+
+
+async def followed(asked: Sequence[tuple[Call, Change]], store: Store) -> list[Change]:
+    """The changes that were asked for, as rules completed them, then what follows.
+
+    Raises Unprocessable, Forbidden or PreconditionRequired for what a rule refuses.
+    """
+    planned = Planned(asked, store)
+    call = asked[0][0]
+    for type_name, rule in RULES:
+        for change in planned.of(type_name):
+            await rule(call, store, change, planned)
+    return planned.changes
