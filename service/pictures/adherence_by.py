@@ -7,31 +7,31 @@ from typing import Final
 
 from service.pictures.phrases import Phrases
 from service.pictures.series import AdherenceBy, Bar
-from service.pictures.sheet import MARGIN, TEXT, Sheet, lines_of, width_of
+from service.pictures.sheet import MARGIN, TEXT, Sheet, head_height, lines_of, width_of
 
 _ROW: Final = 34
 _BAR: Final = 18
-_HEAD: Final = 82
 
 
 def height(series: AdherenceBy, width: int, phrases: Phrases) -> int:
     """How high the picture is: a row for each bar."""
-    return _HEAD + _ROW * len(series.bars) + MARGIN
+    head = head_height(series.title, phrases("by.about"), width)
+    return head + 8 + _ROW * len(series.bars) + MARGIN - (_ROW - _BAR)
 
 
 def draw(sheet: Sheet, series: AdherenceBy, phrases: Phrases) -> None:
     """Draw the bars."""
     top = sheet.head(series.title, phrases("by.about")) + 8
-    names = min(max(width_of(bar.name) for bar in series.bars) + 12, sheet.width * 0.4)
+    names = min(max(width_of(bar.name) for bar in series.bars) + 16, sheet.width * 0.4)
     numbers = max(width_of(share(bar, phrases)) for bar in series.bars) + 12
     left = MARGIN + names
     full = sheet.width - MARGIN - numbers - left
     for index, bar in enumerate(series.bars):
         y = top + index * _ROW
         middle = y + _BAR / 2
-        sheet.text(MARGIN, middle, lines_of(bar.name, TEXT, names - 8, 1)[0], on="center")
+        sheet.text(MARGIN, middle, lines_of(bar.name, TEXT, names - 12, 1)[0], on="center")
         sheet.box(left, y, full, _BAR, "band-2", "faint")
-        if bar.planned:
+        if bar.planned and bar.done > 0:
             sheet.box(left, y, full * min(1.0, bar.done / bar.planned), _BAR, "first", "first")
         sheet.text(left + full + 12, middle, share(bar, phrases), on="center")
 

@@ -3,30 +3,42 @@
 How a day stands is a shape first (full, half, empty, barred) and a shade second: it reads without any colour.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final
 
+from service.pictures.palette import Role
 from service.pictures.phrases import Phrases
 from service.pictures.series import AdherenceCalendar, Day
-from service.pictures.sheet import MARGIN, TEXT, Sheet, width_of
+from service.pictures.sheet import MARGIN, TEXT, Sheet, head_height, width_of
 
 _CELL: Final = (11.0, 34.0)
 _GAP: Final = 0.16
 """How much of a cell is left empty between two."""
-_HEAD: Final = 70
-_KEY: Final = 40
+_MONTHS: Final = 26
+_KEY: Final = 36
+_KEY_ROW: Final = 24
+_BOXES: Final[Mapping[Day, tuple[Role, Role]]] = {
+    Day.DONE: ("first", "first"),
+    Day.PARTLY: ("first", "pale"),
+    Day.NOT_YET: ("soft", "paper"),
+    Day.PAUSED: ("faint", "paper"),
+}
+"""The edge and the filling of a day's box."""
+_HALF: Final = ((-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0))
+_BAR: Final = ((-0.16, -1.0), (0.16, -1.0), (0.16, 1.0), (-0.16, 1.0))
 
 
 def height(series: AdherenceCalendar, width: int, phrases: Phrases) -> int:
     """How high the picture is: as its cells are as large as the width allows."""
     rows = len(_key_rows(width, series, phrases))
-    return int(_HEAD + 22 + 7 * _cell(series, width, phrases) + _KEY + rows * 24)
+    head = head_height(series.title, below(series, phrases), width)
+    return int(head + _MONTHS + 7 * _cell(series, width, phrases) + _KEY + rows * _KEY_ROW)
 
 
 def draw(sheet: Sheet, series: AdherenceCalendar, phrases: Phrases) -> None:
     """Draw the calendar."""
-    top = sheet.head(series.title, below(series, phrases)) + 24
+    top = sheet.head(series.title, below(series, phrases)) + _MONTHS
     cell = _cell(series, sheet.width, phrases)
     left = MARGIN + _names_width(phrases)
     monday = _monday(series.start)
@@ -35,11 +47,15 @@ def draw(sheet: Sheet, series: AdherenceCalendar, phrases: Phrases) -> None:
             y = top + (row + 0.5 - _GAP / 2) * cell
             sheet.text(MARGIN, y, phrases(f"weekday.short.{row + 1}"), size=TEXT - 1, role="soft", on="center")
     _name_months(sheet, series, left, top, cell, phrases)
+    size = cell * (1 - _GAP)
+    places: dict[Day | None, list[tuple[float, float]]] = {day: [] for day in (*Day, None)}
     for offset in range((series.end - series.start).days + 1):
         on = series.start + timedelta(days=offset)
         column, row = divmod((on - monday).days, 7)
-        _draw_day(sheet, series.days.get(on), left + column * cell, top + row * cell, cell * (1 - _GAP))
-    _draw_key(sheet, series, top + 7 * cell + _KEY - 12, phrases)
+        places[series.days.get(on)].append((left + column * cell + size / 2, top + row * cell + size / 2))
+    for day, middles in places.items():
+        _draw_days(sheet, day, middles, size)
+    _draw_key(sheet, series, top + 7 * cell + _KEY - 10, phrases)
 
 
 def below(series: AdherenceCalendar, phrases: Phrases) -> str:
@@ -82,23 +98,19 @@ def _name_months(
         week, column = week + timedelta(days=7), column + 1
 
 
-def _draw_day(sheet: Sheet, day: Day | None, x: float, y: float, size: float) -> None:
+def _draw_days(sheet: Sheet, day: Day | None, middles: Sequence[tuple[float, float]], size: float) -> None:
+    """Days that stand alike, by their middles."""
+    xs, ys = [x for x, _ in middles], [y for _, y in middles]
     if day is None:
-        sheet.dots([x + size / 2], [y + size / 2], "faint", size=max(1.0, size * 0.06))
-    elif day is Day.DONE:
-        sheet.box(x, y, size, size, "first", "first")
-    elif day is Day.PARTLY:
-        sheet.box(x, y, size, size, "pale", "first")
-        sheet.corner([(x, y + size), (x, y), (x + size, y + size)], "first")
-    else:
-        _draw_open(sheet, day, x, y, size)
-
-
-def _draw_open(sheet: Sheet, day: Day, x: float, y: float, size: float) -> None:
-    sheet.box(x, y, size, size, "paper", "faint" if day is Day.PAUSED else "soft")
-    if day is Day.PAUSED:
-        for part in (0.38, 0.62):
-            sheet.line([x + part * size] * 2, [y + 0.3 * size, y + 0.7 * size], "soft", max(1.5, size * 0.09))
+        sheet.dots(xs, ys, "faint", size=max(2.5, size * 0.12), edge=0)
+        return
+    edge, fill = _BOXES[day]
+    sheet.dots(xs, ys, edge, shape="s", size=size - 1.5, fill=fill, edge=1.5)
+    if day is Day.PARTLY:
+        sheet.dots(xs, ys, "first", shape=_HALF, size=size - 1.5, edge=0)
+    elif day is Day.PAUSED:
+        for side in (-0.12, 0.12):
+            sheet.dots([x + side * size for x in xs], ys, "soft", shape=_BAR, size=size * 0.4, edge=0.5)
 
 
 def _key(series: AdherenceCalendar, phrases: Phrases) -> list[tuple[Day | None, str]]:
@@ -129,7 +141,7 @@ def _draw_key(sheet: Sheet, series: AdherenceCalendar, y: float, phrases: Phrase
     for row in _key_rows(sheet.width, series, phrases):
         x = float(MARGIN)
         for day, text in row:
-            _draw_day(sheet, day, x, y - 8, 16)
+            _draw_days(sheet, day, [(x + 8, y)], 16)
             sheet.text(x + 24, y, text, on="center")
             x += width_of(text) + 44
-        y += 24
+        y += _KEY_ROW

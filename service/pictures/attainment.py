@@ -10,17 +10,16 @@ from typing import Final
 from service.pictures import axes
 from service.pictures.phrases import Phrases
 from service.pictures.series import AttainmentSeries, GoalLine, Point
-from service.pictures.sheet import MARGIN, TEXT, Sheet, Span, lines_of
+from service.pictures.sheet import MARGIN, TEXT, Sheet, Span, head_height, lines_of
 
-_STRIP: Final = 132
-_HEAD: Final = 72
+_STRIP: Final = 140
 _FOOT: Final = 40
 _LEVELS: Final = (-2, -1, 0, 1, 2)
 
 
 def height(series: AttainmentSeries, width: int, phrases: Phrases) -> int:
     """How high the picture is: a strip for each goal."""
-    return _HEAD + _STRIP * len(series.goals) + _FOOT
+    return head_height(series.title, phrases("goals.about"), width) + _STRIP * len(series.goals) + _FOOT
 
 
 def draw(sheet: Sheet, series: AttainmentSeries, phrases: Phrases) -> None:
@@ -33,7 +32,7 @@ def draw(sheet: Sheet, series: AttainmentSeries, phrases: Phrases) -> None:
     for goal in series.goals:
         _draw_goal(sheet, goal, y, across, left, right, phrases)
         y += _STRIP
-    axes.name_days(sheet, across, y, axes.days(start, end, right - left), phrases)
+    axes.name_days(sheet, across, y - 6, axes.days(start, end, right - left), phrases)
 
 
 def reach(series: AttainmentSeries) -> tuple[date, date]:
@@ -58,9 +57,9 @@ def _draw_goal(
     given = rated(goal)
     word = level(given[-1].value or 0, phrases) if given else ""
     heading = lines_of(goal.name, TEXT * 1.08, right - MARGIN, 1)[0]
-    sheet.text(MARGIN, top + 18, heading, bold=True)
-    sheet.text(MARGIN, top + 36, word, role="first")
-    up = Span(-2, 2, top + _STRIP - 12, top + 50)
+    sheet.text(MARGIN, top + 20, heading, bold=True)
+    sheet.text(MARGIN, top + 38, word, role="first")
+    up = Span(-2, 2, top + _STRIP - 16, top + 54)
     for value in _LEVELS:
         sheet.line([left, right], [up(value)] * 2, "soft" if value == 0 else "line", 1)
         if value % 2 == 0:

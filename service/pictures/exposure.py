@@ -20,7 +20,7 @@ _PARTS: Final = (("before", "o", "paper"), ("peak", "^", None), ("after", "o", N
 
 def draw(sheet: Sheet, series: ExposureSeries, phrases: Phrases) -> None:
     """Draw the exposures."""
-    top = sheet.head(series.title, below(series, phrases)) + 40
+    top = sheet.head(series.title, below(series, phrases)) + 34
     left = MARGIN + width_of(phrases.number(series.high)) + 8
     right = float(sheet.width - MARGIN)
     slot = (right - left) / len(series.steps)

@@ -43,9 +43,10 @@ class Phrases:
 
     def change(self, first: float, last: float) -> str:
         """How the last value compares with the first."""
-        if first == last:
+        difference = round(last, 1) - round(first, 1)
+        if not difference:
             return self("change.same")
-        return self("change.lower" if last < first else "change.higher", count=self.number(abs(last - first)))
+        return self("change.lower" if difference < 0 else "change.higher", count=self.number(abs(difference)))
 
     def span(self, values: str, start: date, end: date) -> str:
         """What there is, and from when to when."""

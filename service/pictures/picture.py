@@ -89,7 +89,7 @@ async def in_turn(make: Callable[Given, Made], *args: Given.args, **kwargs: Give
 
 
 _DRAWER: Final = ThreadPoolExecutor(1, thread_name_prefix="pictures")
-_NOTHING_HEIGHT: Final = 180
+_NOTHING_HEIGHT: Final = 132
 _ILLEGAL: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -106,7 +106,7 @@ def _height(series: Series, width: int, said: Phrases) -> int:
 
 
 def _draw_nothing(sheet: Sheet, title: str, said: Phrases) -> None:
-    y = sheet.head(title) + 26
+    y = sheet.head(title) + 12
     for line in lines_of(said("empty"), TEXT, sheet.width - 2 * MARGIN, 4):
         sheet.text(MARGIN, y, line, role="soft")
         y += TEXT + 7
@@ -120,7 +120,7 @@ class _Kind:
 
 
 _KINDS: Final[Mapping[type, _Kind]] = {
-    ScoreSeries: _Kind(score.draw, score.HEIGHT, lambda series: any(p.value is not None for p in series.points)),
+    ScoreSeries: _Kind(score.draw, score.height, lambda series: any(p.value is not None for p in series.points)),
     RatingSeries: _Kind(
         rating.draw,
         rating.HEIGHT,

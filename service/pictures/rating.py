@@ -24,7 +24,7 @@ _WINDOW: Final = timedelta(days=7)
 
 def draw(sheet: Sheet, series: RatingSeries, phrases: Phrases) -> None:
     """Draw the ratings."""
-    top = sheet.head(series.title, below(series, phrases)) + 14
+    top = sheet.head(series.title, below(series, phrases)) + 16
     bottom = sheet.height - 44
     left = MARGIN + width_of(phrases.number(series.high)) + 8
     named = len(series.lines) > 1

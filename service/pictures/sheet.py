@@ -6,7 +6,7 @@ https://matplotlib.org/stable/api/axes_api.html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from service.pictures import palette, plotting
 from service.pictures.palette import Role, Theme
@@ -19,8 +19,10 @@ MARGIN: Final = 20
 TEXT: Final = 13
 _TITLE: Final = 16
 _TITLE_LINE: Final = 21
+_BELOW_LINE: Final = 18
 _EM: Final = 0.6
 """How wide a letter is on the average, of its height."""
+Shape: TypeAlias = str | tuple[tuple[float, float], ...]
 _LAYERS: Final = {"box": 1, "line": 2, "dots": 3, "text": 4}
 
 
@@ -47,6 +49,19 @@ def lines_of(text: str, size: float, width: float, most: int = 2) -> list[str]:
 def width_of(text: str, size: float = TEXT) -> float:
     """About how wide a line of text is."""
     return len(text) * size * _EM
+
+
+def head_height(title: str, below: str, width: float) -> int:
+    """How high the title and what is said below it are, with the space around them."""
+    return MARGIN + len(_title_lines(title, width)) * _TITLE_LINE + len(_below_lines(below, width)) * _BELOW_LINE + 8
+
+
+def _title_lines(title: str, width: float) -> list[str]:
+    return lines_of(title, _TITLE * 1.08, width - 2 * MARGIN)
+
+
+def _below_lines(below: str, width: float) -> list[str]:
+    return lines_of(below, TEXT, width - 2 * MARGIN) if below else []
 
 
 class Sheet:
@@ -92,12 +107,12 @@ class Sheet:
         )  # fmt: skip
 
     def dots(
-        self, xs: Sequence[float], ys: Sequence[float], role: Role, *, shape: str = "o", size: float = 7,
-        fill: Role | None = None,
+        self, xs: Sequence[float], ys: Sequence[float], role: Role, *, shape: Shape = "o", size: float = 7,
+        fill: Role | None = None, edge: float = 1.75,
     ) -> None:  # fmt: skip
-        """Marks of a shape of matplotlib's; filled with their own colour, or with another."""
+        """Marks of a shape, of matplotlib's or by its corners; filled with their own colour, or with another."""
         self._axes.plot(
-            xs, ys, linestyle="none", marker=shape, markersize=size, markeredgewidth=1.75, zorder=_LAYERS["dots"],
+            xs, ys, linestyle="none", marker=shape, markersize=size, markeredgewidth=edge, zorder=_LAYERS["dots"],
             markeredgecolor=self._colours[role], markerfacecolor=self._colours[fill or role],
         )  # fmt: skip
 
@@ -120,20 +135,13 @@ class Sheet:
             )
         )  # fmt: skip
 
-    def corner(self, points: Sequence[tuple[float, float]], fill: Role) -> None:
-        """A filled shape with straight edges."""
-        from matplotlib.patches import Polygon
-
-        self._axes.add_patch(Polygon(points, facecolor=self._colours[fill], linewidth=0, zorder=_LAYERS["box"]))
-
     def head(self, title: str, below: str = "") -> float:
-        """The title and what is said below it; where the space for the picture begins."""
-        room = self.width - 2 * MARGIN
+        """The title and what is said below it; how high they are."""
         y = MARGIN + _TITLE - 2.0
-        for line in lines_of(title, _TITLE * 1.08, room):
+        for line in _title_lines(title, self.width):
             self.text(MARGIN, y, line, size=_TITLE, bold=True)
             y += _TITLE_LINE
-        for line in lines_of(below, TEXT, room) if below else []:
+        for line in _below_lines(below, self.width):
             self.text(MARGIN, y, line, role="soft")
-            y += TEXT + 5
-        return y + 2
+            y += _BELOW_LINE
+        return head_height(title, below, self.width)
