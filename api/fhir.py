@@ -25,6 +25,7 @@ from service.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
+from service.interactions.operations import BY_NAME, FHIR_JSON
 from service.interactions.routes import Route, is_held, route
 
 Scope = MutableMapping[str, Any]
@@ -33,6 +34,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _GZIP_FROM: Final = 1024
+_PACKED: Final = frozenset(("application/pdf", "image/png"))
 _PASSED_BY: Final = 1 << 26
 _SINGLE: Final = (
     b"authorization",
@@ -61,7 +63,7 @@ class FhirApi:
         started = time.perf_counter()
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         request_id = trace.request_id(headers.get("x-request-id", ""))
-        found = _UNKNOWN
+        found, media_type = _UNKNOWN, None
         try:
             if len(headers) < len(scope["headers"]):
                 headers = _joined(scope["headers"])
@@ -71,6 +73,7 @@ class FhirApi:
                 found = _route(scope["method"], path)
                 reply = await self._answer(scope, receive, headers, tenant, base, path, found, request_id)
                 status, content, out = reply.status, reply.content, _headers(reply)
+                media_type = reply.media_type
         except HearthError as refusal:
             status, content, out = refusal.status, refusal_body(refusal), refusal_headers(refusal)
         except Exception:
@@ -79,8 +82,8 @@ class FhirApi:
             status, content, out = 500, refusal_body(failure), []
         if "origin" in headers and (shared := await cors.headers(self._engine, tenant, path, headers)):
             out += shared + (cors.allowed(headers) if found is _PREFLIGHT else [])
-        content = self._shaped(scope, content)
-        await _send(send, scope, status, content, out, request_id, headers)
+        content = content if media_type else self._shaped(scope, content)
+        await _send(send, scope, status, content, out, request_id, headers, media_type)
         seconds = time.perf_counter() - started
         # What a caller wrote where a type or a tenant stands may be anything: only names of ours are labels and log fields.
         type_name = found.type if found.type is not None and is_held(found.type) else None
@@ -101,7 +104,7 @@ class FhirApi:
     ) -> Reply:
         query = _query(scope["query_string"])
         params = query_string.parse(query)
-        negotiation.require_acceptable(headers.get("accept"), _value(params, "_format"))
+        accept = _accept(found, headers.get("accept"), _value(params, "_format"))
         if found.interaction == "capabilities":
             await self._engine.tenant_id(tenant)
             return capabilities.reply(base, params)
@@ -132,6 +135,7 @@ class FhirApi:
                 purpose=headers.get("x-purpose-of-use", ""),
                 conditions=negotiation.conditions(headers),
                 prefer=negotiation.prefer(headers.get("prefer")),
+                accept=accept,
                 idempotency_key=_idempotency_key(headers),
                 request_id=request_id,
                 address=client[0] if client else None,
@@ -280,16 +284,36 @@ def refusal_headers(refusal: HearthError) -> Headers:
     return out
 
 
+def _accept(found: Route, accept: str | None, wanted: str | None) -> str:
+    """The media type to answer in. Raises NotAcceptable."""
+    operation = BY_NAME.get(found.interaction)
+    if operation is not None:
+        return negotiation.chosen(accept, wanted, operation.produces)
+    negotiation.require_acceptable(accept, wanted)
+    return FHIR_JSON
+
+
 async def _send(
-    send: Send, scope: Scope, status: int, content: bytes | None, out: Headers, request_id: str, headers: dict[str, str]
+    send: Send,
+    scope: Scope,
+    status: int,
+    content: bytes | None,
+    out: Headers,
+    request_id: str,
+    headers: dict[str, str],
+    media_type: str | None,
 ) -> None:
     out += _COMMON
     out.append((b"x-request-id", request_id.encode()))
     body = content or b""
     if content is not None:
-        out.append((b"content-type", negotiation.CONTENT_TYPE))
+        out.append((b"content-type", media_type.encode() if media_type else negotiation.CONTENT_TYPE))
         out.append((b"vary", b"accept, accept-encoding, authorization, origin, prefer"))
-        if len(body) >= _GZIP_FROM and negotiation.takes_gzip(headers.get("accept-encoding")):
+        if (
+            len(body) >= _GZIP_FROM
+            and media_type not in _PACKED
+            and negotiation.takes_gzip(headers.get("accept-encoding"))
+        ):
             body = gzip.compress(body, compresslevel=3, mtime=0)
             out.append((b"content-encoding", b"gzip"))
     if status not in (204, 304):

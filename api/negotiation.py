@@ -36,6 +36,40 @@ def require_acceptable(accept: str | None, wanted: str | None) -> None:
 
 
 @lru_cache(maxsize=256)
+def chosen(accept: str | None, wanted: str | None, produces: tuple[str, ...]) -> str:
+    """Which of the media types in `produces` to answer in: by `_format`, or else the Accept header; the first one for both.
+
+    `_format` may be the last part of a name: pdf, html, svg. Raises NotAcceptable.
+    """
+    if wanted:
+        name = wanted.partition(";")[0].strip().replace(" ", "+")
+        found = next((each for each in produces if name in (each, *_SHORT.get(each, ()))), None)
+        if found is None:
+            raise NotAcceptable(f"_format={wanted[:64]} is not served here; {', '.join(produces)} are")
+        return found
+    # The more exact a range is, the more it says; of equal ones the first.
+    ranges = [item.split(";") for item in (accept or "*/*").lower().split(",")]
+    names = [name.strip() for name, *parameters in ranges if not any(map(_is_zero, parameters))]
+    for each in produces:
+        if each in names or (each == FHIR_JSON and _JSON & set(names)):
+            return each
+    for each in produces:
+        if {"*/*", f"{each.partition('/')[0]}/*"} & set(names):
+            return each
+    raise NotAcceptable(f"None of '{(accept or '')[:128]}' is served here; {', '.join(produces)} are")
+
+
+_SHORT: Final = {
+    FHIR_JSON: ("json", "application/json", "text/json"),
+    "application/json": ("json",),
+    "application/pdf": ("pdf",),
+    "image/png": ("png",),
+    "image/svg+xml": ("svg",),
+    "text/html": ("html",),
+}
+
+
+@lru_cache(maxsize=256)
 def takes_gzip(accept_encoding: str | None) -> bool:
     """Whether the client reads gzip: named, or meant by *, and not with q=0."""
     weights: dict[str, bool] = {}

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from schemas.registry import REGISTRY
+from service.interactions.operations import BY_NAME
 from service.interactions.routes import TABLE
 
 JsonObject = dict[str, Any]
@@ -107,7 +108,7 @@ def _operation(method: str, address: str, interaction: str) -> JsonObject:
     names = [part[1:-1] for part in address.split("/") if part.startswith("{")]
     operation: JsonObject = {
         "tags": ["fhir"],
-        "summary": _SUMMARIES[interaction],
+        "summary": BY_NAME[interaction].title if interaction in BY_NAME else _SUMMARIES[interaction],
         "operationId": f"{method.lower()}_{address.strip('/').replace('/', '_').replace('{', '').replace('}', '')}",
         "parameters": [{"name": name, "in": "path", "required": True, "schema": _PARTS[name]} for name in names],
         "responses": {
@@ -115,7 +116,7 @@ def _operation(method: str, address: str, interaction: str) -> JsonObject:
                 "description": "A refusal that says what would be right",
                 "content": {_FHIR: {"schema": _OUTCOME}},
             },
-            "200": {"description": "Done", "content": {_FHIR: {"schema": _RESOURCE}}},
+            "200": {"description": "Done", "content": _answers(interaction)},
         },
     }
     if interaction != "capabilities":
@@ -123,3 +124,10 @@ def _operation(method: str, address: str, interaction: str) -> JsonObject:
     if method in ("POST", "PUT", "PATCH"):
         operation["requestBody"] = {"content": {_FHIR: {"schema": _RESOURCE}}}
     return operation
+
+
+def _answers(interaction: str) -> JsonObject:
+    """What it answers in, by media type."""
+    if interaction not in BY_NAME:
+        return {_FHIR: {"schema": _RESOURCE}}
+    return {name: {"schema": _RESOURCE} if name == _FHIR else {} for name in BY_NAME[interaction].produces}

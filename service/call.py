@@ -48,6 +48,8 @@ class Call:
     media_type: str = ""
     conditions: Conditions = field(default_factory=Conditions)
     prefer: Prefer = field(default_factory=Prefer)
+    accept: str = "application/fhir+json"
+    """The media type to answer in, of those that the operation produces."""
     request_id: str = ""
     address: str | None = None
     self_url: str = ""
@@ -69,6 +71,8 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
     patient: str | None = None
     """Whose data it shows, where that is one Patient."""
+    media_type: str | None = None
+    """What `content` is where it is no FHIR JSON."""
     audited: bool = False
     """Whether the AuditEvent went into the same transaction, as every write's does."""
     audits: tuple[AuditRecord, ...] = ()

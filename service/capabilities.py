@@ -12,6 +12,7 @@ from schemas import json
 from schemas.registry import REGISTRY, ResourceType
 from service.call import Reply
 from service.errors import BadRequest
+from service.interactions import operations
 from service.interactions.routes import TABLE
 from service.interactions.update import FINAL
 from service.oauth import smart
@@ -84,10 +85,10 @@ def _security(base: str) -> JsonObject:
 
 def _resource(each: ResourceType) -> JsonObject:
     final = each.name in FINAL
-    operations = [("validate", "http://hl7.org/fhir/OperationDefinition/Resource-validate")]
-    operations.append(("meta", "http://hl7.org/fhir/OperationDefinition/Resource-meta"))
+    offered = [("validate", f"{operations.R4}Resource-validate"), ("meta", f"{operations.R4}Resource-meta")]
     if each.name == "Patient":
-        operations.append(("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"))
+        offered.append(("everything", f"{operations.R4}Patient-everything"))
+    offered += [(one.name, one.definition) for one in operations.at(each.name)]
     references = [
         param for param in each.search.values() if param.kind == "reference" and targets(each.name, param.code)
     ]
@@ -105,7 +106,7 @@ def _resource(each: ResourceType) -> JsonObject:
         "searchInclude": ["*", *(f"{each.name}:{param.code}" for param in references)],
         "searchRevInclude": _reverse(each.name),
         "searchParam": _params(each, lambda code: True),
-        "operation": [{"name": name, "definition": definition} for name, definition in operations],
+        "operation": [{"name": name, "definition": definition} for name, definition in offered],
     }
 
 

@@ -1,7 +1,8 @@
 """The engine: everything between HTTP and the store. One request is one connection, one Grant, one transaction."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, cast
@@ -16,9 +17,10 @@ from service.content import Codec
 from service.database import Connection, Database
 from service.errors import BadRequest, HearthError, Unauthorized
 from service.grant import Grant
+from service.homework.authority import SERVICE
 from service.interactions.replies import concerned, record_of
 from service.interactions.routes import Route, require_held
-from service.interactions.table import INTERACTIONS, READING
+from service.interactions.table import INTERACTIONS, READING, Interaction
 from service.oauth import dpop, secret
 from service.oauth import token as oauth_token
 from service.oauth.guard import Guarded, Remembered
@@ -31,6 +33,7 @@ from service.search.parse import Limits
 from service.settings import Settings
 from service.spool import Spool
 from service.store import Store, ship
+from service.tenants import Tenant
 
 _DICTIONARIES: Final = "select id, dict from content_dict"
 _SHARED: Final = 0
@@ -58,10 +61,21 @@ class Request:
     """The X-Purpose-Of-Use header."""
     conditions: Conditions = field(default_factory=Conditions)
     prefer: Prefer = field(default_factory=Prefer)
+    accept: str = "application/fhir+json"
+    """The media type to answer in."""
     idempotency_key: str | None = None
     request_id: str = ""
     address: str | None = None
     self_url: str = ""
+
+    @property
+    def reading(self) -> bool:
+        """Whether it changes nothing."""
+        return self.route.interaction in READING or (self.route is ACT and self.method in ("GET", "HEAD"))
+
+
+ACT: Final = Route("act")
+"""The route of a request whose meaning is given along with it."""
 
 
 class Engine:
@@ -69,6 +83,8 @@ class Engine:
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         self.settings = settings
+        self.clock: Callable[[], datetime] = dates.clock
+        """What time it is; tests and simulations set it."""
         self.database = Database(
             database_url,
             size=settings.pool_max,
@@ -114,9 +130,12 @@ class Engine:
         """Whether the name is that of a tenant some request came to already."""
         return name in self._tenants
 
-    async def answer(self, request: Request) -> Reply:
-        """Carry out the request under the token it came with, and keep the record of it. Raises HearthError."""
-        now = dates.clock()
+    async def answer(self, request: Request, act: Interaction | None = None) -> Reply:
+        """Carry out the request under the token it came with, and keep the record of it. Raises HearthError.
+
+        `act` is what to do where the route is ACT and does not say it.
+        """
+        now = self.clock()
         tenant_id = await self.tenant_id(request.tenant)
         call: Call | None = None
         try:
@@ -127,16 +146,14 @@ class Engine:
                 try:
                     require_held(request.route)
                     if break_the_glass.is_asked(request.purpose):
-                        call = replace(
-                            call, grant=break_the_glass.opened(access, tenant_id, call.interaction in READING)
-                        )
+                        call = replace(call, grant=break_the_glass.opened(access, tenant_id, request.reading))
                     if request.body:
                         call = replace(call, body=_parsed(request.body))
                     # A guarded connection has what reading interactions use of one.
                     store = Store(cast("Connection", reader), tenant_id, request.base, call.grant, codec, self.pages)
                     if _may_show_groups(call):
                         await store.learn_members()
-                    reply = await _perform(call, store, request)
+                    reply = await _perform(call, store, request, act)
                 except HearthError:
                     await _prove(reader)
                     raise
@@ -164,6 +181,15 @@ class Engine:
         self.spool.append(record_of(call, reply, urlencode(call.params)))
         return reply
 
+    @asynccontextmanager
+    async def at_work(self, tenant: Tenant, now: datetime) -> AsyncIterator[tuple[Call, Store]]:
+        """A Call and a Store for the service's own work in a tenant, outside of any request."""
+        base = f"{self.settings.base_url}{'' if tenant.name == tenants.DEFAULT else f'/t/{tenant.name}'}/fhir"
+        async with self.database.connection(tenant.id) as connection:
+            codec = self._codec or await self._load(connection)
+            call = Call(tenant.id, base, SERVICE, "operation", now)
+            yield call, Store(connection, tenant.id, base, SERVICE, codec, self.pages)
+
     async def _admitted(
         self, connection: Connection, tenant_id: int, request: Request, now: datetime
     ) -> tuple[Access, "Connection | Guarded"]:
@@ -171,8 +197,7 @@ class Engine:
         if request.token is None:
             raise Unauthorized(headers=[("WWW-Authenticate", 'Bearer realm="hearth"')])
         digest = secret.digest(request.token)
-        reading = request.route.interaction in READING
-        known = self._remembered.get(tenant_id, digest) if reading else None
+        known = self._remembered.get(tenant_id, digest) if request.reading else None
         access = known or await oauth_token.find(connection, tenant_id, digest, now)
         if access is None:
             raise oauth_token.refused()
@@ -207,8 +232,8 @@ async def _prove(reader: "Connection | Guarded") -> None:
         await reader.prove()
 
 
-async def _perform(call: Call, store: Store, request: Request) -> Reply:
-    act = INTERACTIONS[call.interaction]
+async def _perform(call: Call, store: Store, request: Request, given: Interaction | None) -> Reply:
+    act = given or INTERACTIONS[call.interaction]
     if request.idempotency_key is None or request.method != "POST":
         return await act(call, store)
     return await idempotency.once(call, store, request.idempotency_key, request.body, act)
@@ -231,6 +256,7 @@ def _call(request: Request, tenant_id: int, grant: Grant, now: datetime) -> Call
         media_type=request.media_type,
         conditions=request.conditions,
         prefer=request.prefer,
+        accept=request.accept,
         request_id=request.request_id,
         address=request.address,
         self_url=request.self_url,

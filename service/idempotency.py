@@ -19,13 +19,14 @@ from schemas.json import encode
 from service.call import Call, Reply
 from service.database import Connection
 from service.errors import BadRequest, Conflict, HearthError, Unprocessable
+from service.interactions.operations import WRITING
 from service.store import Store
 
 LIFETIME: Final = timedelta(hours=24)
 WAIT_SECONDS: Final = 3.0
 REPLAYED: Final = ("Idempotency-Replayed", "true")
 
-_WRITES: Final = frozenset({"create", "transaction"})
+_WRITES: Final = frozenset({"create", "transaction", "act"}) | WRITING
 _LONGEST: Final = 255
 # A batch that has not answered by now never will: its worker died, or it would have been cut off.
 _ABANDONED: Final = timedelta(minutes=5)
@@ -78,6 +79,7 @@ class _Head:
     type: str | None
     id: str | None
     headers: tuple[tuple[str, str], ...]
+    media_type: str | None = None
 
 
 _decode: Final = msgspec.json.Decoder(_Head).decode
@@ -135,6 +137,7 @@ def fingerprint(call: Call, body: bytes) -> bytes:
     meaning = encode(
         [
             call.base,
+            call.self_url,
             call.interaction,
             call.type,
             call.id,
@@ -173,6 +176,7 @@ def replay(earlier: Earlier, mark: bytes, now: datetime) -> Reply:
         head.type,
         head.id,
         (*head.headers, REPLAYED),
+        media_type=head.media_type,
     )
 
 
@@ -198,7 +202,7 @@ async def begin(connection: Connection, slot: Slot, mark: bytes, now: datetime) 
 
 async def finish(connection: Connection, slot: Slot, reply: Reply) -> None:
     """Keep the reply for whoever sends the request again."""
-    head = _Head(reply.version, reply.updated, reply.location, reply.type, reply.id, reply.headers)
+    head = _Head(reply.version, reply.updated, reply.location, reply.type, reply.id, reply.headers, reply.media_type)
     await connection.execute(_FINISH, *slot, reply.status, encode(head), reply.content)
 
 

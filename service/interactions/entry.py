@@ -12,7 +12,7 @@ from schemas.outcome import Issue, outcome
 from service import query_string
 from service.call import Call, Conditions, Reply
 from service.errors import BadRequest, HearthError, NotFound
-from service.interactions import replies
+from service.interactions import operations, replies
 from service.interactions.routes import Route, require_held, route
 
 JsonObject = dict[str, Any]
@@ -74,6 +74,7 @@ def parse(call: Call, at: int, entry: JsonObject) -> Entry:
             body=body,
             media_type=media_type,
             conditions=_conditions(request),
+            accept=operations.FHIR_JSON,
             self_url=f"{call.base}/{path}",
         ),
         query,
@@ -82,11 +83,17 @@ def parse(call: Call, at: int, entry: JsonObject) -> Entry:
 
 def _route(at: int, method: str, path: str) -> Route:
     found = route(method, [unquote(part) for part in path.split("/") if part])
-    if not isinstance(found, Route) or found.interaction in _OUTSIDE:
+    if not isinstance(found, Route) or found.interaction in _OUTSIDE or not _is_fhir(found.interaction):
         sentence = f"{method} {path[:200]!r} is no address that a Bundle can ask for"
         raise NotFound(sentence, expression=(f"Bundle.entry[{at}].request.url",), details_code="unknown-address")
     require_held(found)
     return found
+
+
+def _is_fhir(interaction: str) -> bool:
+    """Whether the answer can stand in a Bundle: a picture or a page cannot."""
+    operation = operations.BY_NAME.get(interaction)
+    return operation is None or operations.FHIR_JSON in operation.produces
 
 
 def _body(resource: Any, interaction: str) -> tuple[str, Any]:

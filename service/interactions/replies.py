@@ -36,18 +36,16 @@ def shaped(call: Call, content: bytes) -> bytes:
     raise BadRequest(sentence, code="value", expression=("_summary",))
 
 
-_AUDITED_AS: Final = {
-    "validate": "operation",
-    "meta": "operation",
-    "everything": "operation",
-    "search-compartment": "search-type",
-}
+def _audited_as(interaction: str) -> str:
+    """The interaction in the words of FHIR; what has none of its own is an operation."""
+    name = "search-type" if interaction == "search-compartment" else interaction
+    return name if name in audit.ACTIONS else "operation"
 
 
 def record_of(call: Call, reply: Reply, query: str) -> audit.AuditRecord:
     """The AuditEvent of an interaction that wrote nothing, refused ones included."""
     return audit.event(
-        _AUDITED_AS.get(call.interaction, call.interaction),
+        _audited_as(call.interaction),
         tenant_id=call.tenant_id,
         client_id=call.grant.client_id,
         user=call.grant.user,

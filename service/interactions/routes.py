@@ -9,8 +9,9 @@ from typing import Final
 
 from schemas.registry import REGISTRY
 from service.errors import NotFound
+from service.interactions import operations
 
-TABLE: Final[tuple[tuple[str, str, str], ...]] = (
+_INTERACTIONS: Final[tuple[tuple[str, str, str], ...]] = (
     ("GET", "metadata", "capabilities"),
     ("POST", "", "transaction"),
     ("GET", "", "search-system"),
@@ -31,6 +32,7 @@ TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("GET", "T/I/T", "search-compartment"),
     ("POST", "T/I/T/_search", "search-compartment"),
 )
+TABLE: Final = _INTERACTIONS + operations.ROUTES
 _BY_METHOD: Final = {"GET": "read", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 

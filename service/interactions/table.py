@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from service.call import Call, Reply
-from service.interactions import batch, create, delete, history, meta, patch, read, search, update, validate
+from service.interactions import batch, create, delete, history, meta, operations, patch, read, search, update, validate
 from service.store import Store
 
 Interaction = Callable[[Call, Store], Awaitable[Reply]]
@@ -15,7 +15,7 @@ async def _bundle(call: Call, store: Store) -> Reply:
     return await batch.bundle(call, store, INTERACTIONS)
 
 
-READING: Final = frozenset(
+READING: Final = operations.READING | frozenset(
     (
         "read",
         "vread",

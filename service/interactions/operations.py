@@ -1,0 +1,46 @@
+"""The operations as data: where each stands and what it answers in. Routes, records, capabilities and documents follow from it.
+
+https://hl7.org/fhir/R4/operations.html
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+FHIR_JSON: Final = "application/fhir+json"
+R4: Final = "http://hl7.org/fhir/OperationDefinition/"
+OURS: Final = "https://hearth.health/fhir/OperationDefinition/"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation: `paths` are those in front of `$name`, by kind (T a type, I an id), as in the route table.
+
+    `reading` ones change nothing and are possible by GET; `produces` are the media types it can answer in, the first one
+    unless something else is asked for.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    title: str
+    definition: str
+    methods: str = "GET POST"
+    reading: bool = True
+    produces: tuple[str, ...] = (FHIR_JSON,)
+
+
+OPERATIONS: Final[tuple[Operation, ...]] = ()
+BY_NAME: Final = MappingProxyType({each.name: each for each in OPERATIONS})
+ROUTES: Final = tuple(
+    (each.methods, f"{path}/${each.name}" if path else f"${each.name}", each.name)
+    for each in OPERATIONS
+    for path in each.paths
+)
+"""Rows of the route table."""
+READING: Final = frozenset(each.name for each in OPERATIONS if each.reading)
+WRITING: Final = frozenset(each.name for each in OPERATIONS if not each.reading)
+
+
+def at(type_name: str) -> tuple[Operation, ...]:
+    """The operations of a type or of its instances."""
+    return tuple(each for each in OPERATIONS if {type_name, "T"} & {path.partition("/")[0] for path in each.paths})
