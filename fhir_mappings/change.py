@@ -12,7 +12,7 @@ from math import sqrt
 from typing import Any, Final
 
 from fhir_mappings.course import Point, rounded
-from schemas.instruments import Code
+from schemas.instrument import Code
 from schemas.library import BASE
 from schemas.measures import Deviation, Measure, Rule
 

@@ -12,7 +12,8 @@ from statistics import fmean, linear_regression, stdev
 from typing import Any, Final
 
 from schemas import dates
-from schemas.instruments import Code, instruments
+from schemas.instrument import Code
+from schemas.instruments import instruments
 
 SETTLED: Final = frozenset(("final", "amended", "corrected"))
 """Observation.status of values that count."""
@@ -72,9 +73,9 @@ def courses(observations: Iterable[Mapping[str, Any]], wanted: Iterable[Code]) -
     codes = tuple(dict.fromkeys(wanted))
     found: dict[Code, list[Point]] = {code: [] for code in codes}
     for observation in observations:
-        if observation.get("status") in SETTLED and (when := _when(observation)):
+        if observation.get("status") in SETTLED and (time := when(observation)):
             for code, value, unit in _values(observation, codes):
-                point = Point(when[0], when[1], value, unit, f"Observation/{observation.get('id', '')}")
+                point = Point(time[0], time[1], value, unit, f"Observation/{observation.get('id', '')}")
                 found.setdefault(code, []).append(point)
     empty = {code for code, points in found.items() if not points} if len(found) > len(codes) else set()
     return {code: sorted(points, key=_at) for code, points in found.items() if code not in empty}
@@ -84,7 +85,8 @@ def _at(point: Point) -> datetime:
     return point.at
 
 
-def _when(observation: Mapping[str, Any]) -> tuple[datetime, str] | None:
+def when(observation: Mapping[str, Any]) -> tuple[datetime, str] | None:
+    """When an Observation was made, or began to be: as a time, and as recorded."""
     recorded = (
         observation.get("effectiveDateTime")
         or observation.get("effectiveInstant")

@@ -1,19 +1,21 @@
 """Observations and Provenance from a completed response. https://hl7.org/fhir/uv/sdc/extraction.html#observation-based-extraction
 
-What is derived, in this order: the totals of the instrument that the Questionnaire is, its items that are used alone,
-and the items that declare observationExtract. Labels are inherited: whoever may not see the response does not see what
-follows from it. A total is an integer; a coded answer is a CodeableConcept with the very Coding that was chosen, as in
-the examples of US Core: the LOINC answer code says it all, and a number beside it would be a second truth.
+What is derived, in this order: the totals of the instrument that the Questionnaire is, the panel that groups them, its items
+that are used alone, and the items that declare observationExtract. Labels are inherited: whoever may not see the response
+does not see what follows from it. A total is an integer; a coded answer is a CodeableConcept with the very Coding that was
+chosen, as in the examples of US Core: the LOINC answer code says it all, and a number beside it would be a second truth.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from fhir_mappings import answers
 from fhir_mappings.observation import Fact, codes, frame, labels, may_refer, observation
 from fhir_mappings.questionnaire.compiled import CompiledQuestionnaire, Item
 from fhir_mappings.questionnaire.values import value_name
-from fhir_mappings.scoring import score
-from schemas.instruments import Code, Instrument, instrument_for
+from fhir_mappings.scoring import Score, score
+from schemas.instrument import Code, Instrument, Scale
+from schemas.instruments import instrument_for
 
 _DERIVES: Final = frozenset(["completed", "amended"])
 _PARTICIPANT: Final = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -42,16 +44,19 @@ def derive(
     assembler: str,
     previous: Sequence[Mapping[str, Any]] = (),
     focus: str | None = None,
+    active: Collection[str] = (),
+    sex: str | None = None,
 ) -> list[dict[str, Any]]:
     """The resources to write for a valid response: Observations, and last the Provenance of them all.
 
     `previous` are the Observations derived from an earlier version of the response: they keep their ids, are left alone
     where nothing changed, and are marked entered-in-error where nothing follows any more (an answer was taken back, or
-    the response is no longer completed). `focus` is the Task that ratings without a LOINC code are about.
+    the response is no longer completed). `focus` is the Task that ratings are about; they keep that of an earlier version.
+    `active` are the ids of the licensed instruments that may be scored, `sex` (female, male) of whom the answers are.
     """
-    shared = frame(response, response_reference, now, focus)
+    shared = frame(response, response_reference, now, focus or _focus(previous))
     settled = response.get("status") in _DERIVES and shared is not None
-    facts = [fact for fact in _facts(response, questionnaire) if fact.said] if settled else []
+    facts = [fact for fact in _facts(response, questionnaire, active, sex) if fact.said] if settled else []
     pairs, left = _pair(facts, previous)
     for fact, earlier in pairs:
         fact.id = earlier["id"] if earlier else ids()
@@ -67,6 +72,11 @@ def derive(
     activity = "CREATE" if not previous else "UPDATE" if written else "NULLIFY"
     trace = _provenance([*written, *retired], response, response_reference, activity, now, assembler)
     return [*written, *retired, {"resourceType": "Provenance", "id": ids(), **trace}]
+
+
+def _focus(previous: Sequence[Mapping[str, Any]]) -> str | None:
+    """The Task that an earlier version of the response completed: a later one no longer finds it open."""
+    return next((each["focus"][0].get("reference") for each in previous if each.get("focus")), None)
 
 
 def _pair(
@@ -92,13 +102,13 @@ def _unchanged(earlier: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
     )
 
 
-def _facts(response: Mapping[str, Any], questionnaire: CompiledQuestionnaire) -> Iterator[Fact]:
+def _facts(
+    response: Mapping[str, Any], questionnaire: CompiledQuestionnaire, active: Collection[str], sex: str | None
+) -> Iterator[Fact]:
     instrument = instrument_for(questionnaire.codes)
     taken: frozenset[Code] = frozenset()
-    if instrument is not None:
-        answers: dict[Code, list[Mapping[str, Any]]] = {}
-        _coded_answers(response, questionnaire.children, answers)
-        yield from _instrument_facts(instrument, answers)
+    if instrument is not None and (not instrument.licensed or instrument.id in active):
+        yield from _instrument_facts(instrument, answers.by_item(response, questionnaire), sex)
         taken = frozenset(instrument.used_alone)
     if questionnaire.extracts:
         extracted: list[Fact] = []
@@ -106,39 +116,38 @@ def _facts(response: Mapping[str, Any], questionnaire: CompiledQuestionnaire) ->
         yield from extracted
 
 
-def _coded_answers(
-    container: Mapping[str, Any], children: Mapping[str, Item], answers: dict[Code, list[Mapping[str, Any]]]
-) -> None:
-    """Gather the Codings that answer each coded item, at any depth, by the item's codes."""
-    for raw in container.get("item", ()):
-        item = children.get(raw["linkId"])
-        if item is None:
-            continue
-        for answer in raw.get("answer", ()):
-            coding = answer.get("valueCoding")
-            if coding is not None:
-                for code in item.codes:
-                    answers.setdefault(code, []).append(coding)
-            if "item" in answer:
-                _coded_answers(answer, item.children, answers)
-        if "item" in raw:
-            _coded_answers(raw, item.children, answers)
-
-
-def _instrument_facts(instrument: Instrument, answers: Mapping[Code, Sequence[Mapping[str, Any]]]) -> Iterator[Fact]:
-    chosen = {item: [_code(coding) for coding in codings] for item, codings in answers.items()}
-    for scale in instrument.scales:
-        total = score(scale, chosen)
-        if total is not None:
-            yield Fact(_concept(scale.code, scale.display), ("valueInteger", total.value), total.interpretation)
+def _instrument_facts(
+    instrument: Instrument, said: Mapping[Code, Sequence[Mapping[str, Any]]], sex: str | None
+) -> Iterator[Fact]:
+    chosen = {item: [answers.given(answer) for answer in each] for item, each in said.items()}
+    scored = [(scale, score(scale, chosen, sex)) for scale in instrument.scales]
+    totals = [_total(scale, total) for scale, total in scored if total is not None]
+    yield from totals
+    if instrument.panel_observation:
+        yield Fact(_concept(instrument.panel, instrument.panel_display), members=totals)
     for code in instrument.used_alone:
         item = instrument.items[code]
-        given = answers.get(code, ())
+        given = [answer["valueCoding"] for answer in said.get(code, ()) if "valueCoding" in answer]
         if len(given) == 1 and _code(given[0]) in item.answers:
             coding = {**given[0]}
             coding.setdefault("display", item.answers[_code(coding)].display)
             value = {"coding": [coding], "text": coding["display"]}
             yield Fact({**_concept(code, item.display), "text": item.display}, ("valueCodeableConcept", value))
+
+
+def _total(scale: Scale, total: Score) -> Fact:
+    """A whole total is an integer, as quality measures compare it; one with decimals a Quantity of {score}."""
+    value: tuple[str, Any] = ("valueInteger", total.value)
+    if scale.decimals:
+        unit = {"unit": "score", "system": "http://unitsofmeasure.org", "code": "{score}"}
+        value = ("valueQuantity", {"value": total.value, **unit})
+    method = f"{total.estimated} missing, counted as the mean of the others ({scale.missing_source})"
+    return Fact(
+        _concept(scale.code, scale.display),
+        value,
+        total.interpretation,
+        method=method if total.estimated else None,
+    )
 
 
 def _code(coding: Mapping[str, Any]) -> Code:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from schemas import references
+from schemas.instrument import INSTRUMENT
 
 LOINC: Final = "http://loinc.org"
 SCREENING_PROFILE: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-observation-screening-assessment"
@@ -33,6 +34,7 @@ class Fact:
     code: Mapping[str, Any]
     value: tuple[str, Any] | None = None
     interpretation: str | None = None
+    method: str | None = None
     reference_range: Mapping[str, Any] | None = None
     components: list[dict[str, Any]] = field(default_factory=list)
     members: list["Fact"] = field(default_factory=list)
@@ -102,15 +104,15 @@ def codes(concept: Mapping[str, Any]) -> Iterable[tuple[Any, Any]]:
 
 def observation(fact: Fact, shared: Frame, status: str) -> dict[str, Any]:
     """The Observation of a fact; its elements stand in the order of the specification."""
-    loinc = any(system == LOINC for system, _ in codes(fact.code))
+    screening = any(system in (LOINC, INSTRUMENT) for system, _ in codes(fact.code))
     body: dict[str, Any] = {"resourceType": "Observation", "id": fact.id}
-    body["meta"] = {"profile": [SCREENING_PROFILE], **shared.meta} if loinc else {**shared.meta}
+    body["meta"] = {"profile": [SCREENING_PROFILE], **shared.meta} if screening else {**shared.meta}
     if shared.based_on:
         body["basedOn"] = list(shared.based_on)
     if shared.part_of:
         body["partOf"] = list(shared.part_of)
     body.update(status=status, category=[{"coding": [_SURVEY]}], code=dict(fact.code), subject=shared.subject)
-    if shared.focus and not loinc:
+    if shared.focus and not screening:
         body["focus"] = [{"reference": shared.focus}]
     if shared.encounter:
         body["encounter"] = shared.encounter
@@ -121,6 +123,8 @@ def observation(fact: Fact, shared: Frame, status: str) -> dict[str, Any]:
         body[fact.value[0]] = fact.value[1]
     if fact.interpretation:
         body["interpretation"] = [{"text": fact.interpretation}]
+    if fact.method:
+        body["method"] = {"text": fact.method}
     if fact.reference_range:
         body["referenceRange"] = [dict(fact.reference_range)]
     members = [{"reference": f"Observation/{member.id}"} for member in fact.members if member.said]

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from schemas import json
-from schemas.instruments import Code
+from schemas.instrument import Code
 
 NEEDS: Final[Mapping[str, frozenset[str]]] = {
     "reliable": frozenset(("points",)),

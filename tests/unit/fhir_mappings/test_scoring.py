@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fhir_mappings.extraction import derive
 from fhir_mappings.questionnaire import check_response, compile_questionnaire
 from fhir_mappings.scoring import score
-from schemas import instruments, json, library
+from schemas import instrument_file, json, library
 
 FOLDER = Path(__file__).parents[2] / "cases" / "scoring"
 LOINC = "http://loinc.org"
@@ -139,7 +139,7 @@ def test_a_scale_multiplies_and_reverses_where_its_file_says_so() -> None:
         ],
         "usedAlone": [],
     }
-    (scale,) = instruments.load(file).scales
+    (scale,) = instrument_file.load(file).scales
 
     made = score(scale, {("urn:x", "a"): [("urn:x", "yes")], ("urn:x", "b"): [("urn:x", "no")]})
 

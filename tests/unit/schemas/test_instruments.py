@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from schemas import json
-from schemas.instruments import InstrumentFault, instrument_for, instruments, load
+from schemas.instrument_file import InstrumentFault, load
+from schemas.instruments import instrument_for, instruments
 
 LOINC = "http://loinc.org"
 
@@ -83,7 +84,7 @@ FILE: dict[str, Any] = {
     [
         (("prorate",), True, "prorate is not understood"),
         (("scales", 0, "method"), "mean", "only method 'sum'"),
-        (("scales", 0, "missing"), "prorate", "'no-total'"),
+        (("scales", 0, "missing"), "prorate", "'no-total' or"),
         (("scales", 0, "items"), ["b"], "which is not given"),
         (("scales", 0, "high"), 2, "runs from 0 to 1"),
         (("scales", 0, "bands", 1, "low"), 2, "should start at 1"),
@@ -91,7 +92,7 @@ FILE: dict[str, Any] = {
         (("items", 0, "answers"), "other", "answer list 'other'"),
         (("items", 0, "required"), True, "required is not understood"),
         (("answerLists", "l", 0, "score"), None, "each of its answers needs a score"),
-        (("usedAlone",), ["b"], "usedAlone names an item"),
+        (("usedAlone",), ["b"], "usedAlone names the item b"),
     ],
 )
 def test_a_file_that_scoring_would_not_honour_is_refused(path: tuple[Any, ...], value: Any, says: str) -> None:
