@@ -1,0 +1,83 @@
+"""A document as PDF that a screen reader can read: tagged, with title and language. https://pdfa.org/resource/iso-14289-pdfua/
+
+The document goes into Typst as JSON: no text is ever read as markup. The fonts are those that come with matplotlib, so
+that a page looks the same on every machine. Typst is loaded when the first PDF is made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas import json
+from service.prints.document import Block, Document, PaperSize, Picture, Table
+
+if TYPE_CHECKING:
+    from typst import Fonts
+
+_STANDARD: Final = "ua-1"
+_LEAST_COLUMN, _MOST_COLUMN = 6, 28
+
+
+def pdf(document: Document, paper: PaperSize = "a4") -> bytes:
+    """The document as PDF/UA-1."""
+    import typst
+
+    said = json.encode(_plain(document, paper)).decode()
+    made = typst.compile(
+        _source(), font_paths=_fonts(), sys_inputs={"document": said}, pdf_standards=[_STANDARD], format="pdf"
+    )
+    assert isinstance(made, bytes)
+    return made
+
+
+@cache
+def _source() -> bytes:
+    return (files("service.prints") / "templates" / "document.typ").read_bytes()
+
+
+@cache
+def _fonts() -> "Fonts":
+    from typst import Fonts
+
+    found = find_spec("matplotlib")
+    assert found is not None
+    assert found.origin is not None
+    folder = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
+    return Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(folder)])
+
+
+def _plain(document: Document, paper: PaperSize) -> Mapping[str, Any]:
+    sections = [
+        {"heading": each.heading, "language": each.language, "blocks": [_block(block) for block in each.blocks]}
+        for each in document.sections
+    ]
+    return {
+        "title": document.title,
+        "title_language": document.title_language,
+        "language": document.language,
+        "kind": document.kind,
+        "lead": document.lead,
+        "small": document.small,
+        "sections": sections,
+        "paper": paper,
+    }
+
+
+def _block(block: Block) -> Mapping[str, Any]:
+    said: dict[str, Any] = {"kind": type(block).__name__}
+    said |= {field.name: getattr(block, field.name) for field in fields(block)}
+    if isinstance(block, Picture):
+        said["svg"] = block.svg.decode()
+    if isinstance(block, Table):
+        said["columns"] = _widths(block)
+    return said
+
+
+def _widths(table: Table) -> list[int]:
+    """How wide the columns are beside each other, by their longest cells."""
+    columns = zip(table.head, *table.rows, strict=True)
+    return [min(max(_LEAST_COLUMN, *(len(cell) for cell in column)), _MOST_COLUMN) for column in columns]
