@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from api import docs, openapi
-from api.fhir import refusal_headers
+from api.message import refusal_headers
 from api.outcomes import refusal_body
 from service import logs
 from service.errors import DEFECT, BadRequest, HearthError, MethodNotAllowed, NotFound
