@@ -20,6 +20,8 @@ JsonObject = Mapping[str, Any]
 _TASK_IO: Final = f"{BASE}/CodeSystem/homework-task-io"
 _MATERIALS: Final = ("material", "alternative-format", "example")
 _ARTIFACTS: Final = ("documentation", "citation", "justification")
+_PAPER: Final = "print"
+"""How the library names the format that a handout is."""
 _NOTE_LINES: Final = 8
 
 
@@ -139,7 +141,8 @@ def _materials(homework: Homework, language: str) -> Iterator[str]:
     known = {value.get("url") for value in _inputs(task, _MATERIALS, "valueAttachment")}
     for artifact in homework.activity.get("relatedArtifact", ()):
         url = artifact.get("url") or (artifact.get("document") or {}).get("url", "")
-        if artifact.get("type") in _ARTIFACTS and url not in known - {None}:
+        in_hand = artifact.get("label") == _PAPER
+        if artifact.get("type") in _ARTIFACTS and not in_hand and url not in known - {None}:
             own = homework.activity.get("language", "")
             name = (
                 said(artifact, "display", language, own).text or artifact.get("citation") or artifact.get("label", "")

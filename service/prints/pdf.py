@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typst import Fonts
 
 _STANDARD: Final = "ua-1"
-_LEAST_COLUMN, _MOST_COLUMN = 6, 28
+_LEAST_COLUMN, _MOST_COLUMN = 9, 30
 
 
 def pdf(document: Document, paper: PaperSize = "a4") -> bytes:

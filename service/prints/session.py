@@ -41,10 +41,10 @@ def _sections(summary: SummaryDocument, say: Wording) -> Iterator[Section]:
     )
     yield Section(say("summary.barriers"), _list(barriers))
     yield Section(say("summary.measures"), _measures(summary.measures, say))
-    yield Section(say("summary.pictures"), summary.pictures)
     proposals = tuple(f"{each.title}: {each.reason}" if each.reason else each.title for each in summary.proposals)
     yield Section(say("summary.proposals"), _list(proposals))
     yield Section(say("summary.discuss"), _list(summary.discuss))
+    yield Section(say("summary.pictures"), summary.pictures)
 
 
 def _list(items: tuple[str, ...]) -> tuple[Block, ...]:

@@ -21,6 +21,8 @@ _UNSEEN: Final = (
 _MOST_MARKS: Final = 11
 _MOST_COLUMNS: Final = 6
 _LEAST_ROWS: Final = 3
+_LINES: Final = 4
+_FRAME: Final = 60
 _RANGE_SAID: Final = 200
 """Up to which limit a range helps; further ones only keep machines from nonsense."""
 _SIGNS: Final = {"=": "", "!=": "≠ ", ">": "> ", "<": "< ", ">=": "≥ ", "<=": "≤ "}
@@ -177,7 +179,7 @@ def _options(item: JsonObject, form: _Form) -> Iterator[str]:
 
 
 def _lines(item: JsonObject, form: _Form) -> Block:
-    return Lines(_question(item, form), 5 if item.get("type") == "text" else 1, _hint(item, form))
+    return Lines(_question(item, form), _LINES if item.get("type") == "text" else 1, _hint(item, form))
 
 
 def _number(item: JsonObject, form: _Form) -> Block:
@@ -231,5 +233,5 @@ _BLOCKS: Final[Mapping[str, Callable[[JsonObject, _Form], Block | None]]] = {
     "date": lambda item, form: Blank(_question(item, form), hint=_hint(item, form, form.wording("form.date"))),
     "dateTime": lambda item, form: Blank(_question(item, form), hint=_hint(item, form, form.wording("form.date"))),
     "time": lambda item, form: Blank(_question(item, form), hint=_hint(item, form, form.wording("form.time"))),
-    "attachment": lambda item, form: Space(_question(item, form), 70, _hint(item, form, form.wording("form.draw"))),
+    "attachment": lambda item, form: Space(_question(item, form), _FRAME, _hint(item, form, form.wording("form.draw"))),
 }
