@@ -157,14 +157,14 @@ def _moved(was: str, status: str, after: Mapping[str, Any], actor: Actor) -> Ite
 
 def _sentence(was: str, status: str, actor: Actor) -> str:
     may = allowed(was, actor)
-    if may:
-        return f"{was} to {status} is not possible{_of(was, status, actor)}; from {was} it may go to {', '.join(may)}"
+    said = f"{was} to {status} is not possible{_of(was, status, actor)}"
+    said += f"; from {was} it may go to {', '.join(may)}" if may else ""
     if was in TERMINAL:
         return (
-            f"{was} to {status} is not possible: {was} is an end; make a new Task that names this one in the "
-            "extension http://hl7.org/fhir/StructureDefinition/task-replaces"
+            f"{said}. {was} is an end: to take it up again make a new Task that names this one in the extension "
+            "http://hl7.org/fhir/StructureDefinition/task-replaces"
         )
-    return f"{was} to {status} is not possible{_of(was, status, actor)}"
+    return said
 
 
 def _of(was: str, status: str, actor: Actor) -> str:

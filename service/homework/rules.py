@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from service.call import Call
-from service.homework import answer, task
+from service.homework import answer, sharing, task
 from service.homework.planned import Planned
 from service.store import Change, Store
 
@@ -13,6 +13,7 @@ Rule = Callable[[Call, Store, Change, Planned], Awaitable[None]]
 RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("Task", task.follow),
     ("QuestionnaireResponse", answer.follow),
+    *((name, sharing.follow) for name in sharing.SHAREABLE),
 )
 """For each type what its changes bring about. A rule sees what the ones before it planned."""
 

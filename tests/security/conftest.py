@@ -70,6 +70,12 @@ async def furnish(http: httpx.AsyncClient) -> None:
         assert (await http.put(f"Patient/{name}", json=patient(name, number))).status_code == 201
         assert (await http.put(f"Patient/{name}", json=patient(name, number) | {"gender": "other"})).status_code == 200
     assert (await http.put("Observation/obs", json=observation("obs", "Patient/pat"))).status_code == 201
+    whose = {"subject": {"reference": "Patient/pat"}}
+    answers = {"resourceType": "QuestionnaireResponse", "id": "qr", "status": "completed", **whose}
+    memo = {"attachment": {"title": "memo"}}
+    document = {"resourceType": "DocumentReference", "id": "doc", "status": "current", "content": [memo], **whose}
+    for each in (answers, document):
+        assert (await http.put(f"{each['resourceType']}/{each['id']}", json=each)).status_code == 201
     listed = {
         "resourceType": "List", "id": "lst", "status": "current", "mode": "working",
         "entry": [{"item": {"reference": "Patient/pat"}}],
