@@ -1,11 +1,15 @@
 """The composition root: one ASGI application of the FHIR API and the pages around it."""
 
+import re
 from typing import Any, Final
 
 from fastapi import FastAPI
 
 from api import authorize, oauth, openapi, operations
-from api.fhir import FhirApi, Receive, Scope, Send
+from api.fhir import FhirApi
+from api.homework.application import HomeworkApi
+from api.jobs import Jobs
+from api.message import Receive, Scope, Send
 from api.pages import routes as pages
 from api.trace import Traced
 from api.web import web_application
@@ -15,6 +19,7 @@ from service.tenants import DEFAULT
 
 _FHIR: Final = "/fhir"
 _WELL_KNOWN: Final = ".well-known/"
+_HOMEWORK: Final = re.compile(r"(?:/t/(?P<tenant>[^/]+))?/api/v1(?:/(?P<rest>.*))?", re.DOTALL)
 
 
 class Hearth:
@@ -25,6 +30,7 @@ class Hearth:
         self.web = web
         self._traced = Traced(web, engine)
         self._fhir = FhirApi(engine)
+        self._homework = HomeworkApi(engine)
         self._origin = engine.settings.base_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,6 +39,10 @@ class Hearth:
             tenant, prefix, path = _split(scope["path"])
             if prefix and not path.startswith(_WELL_KNOWN):
                 await self._fhir(scope, receive, send, tenant, self._origin + prefix, path)
+                return
+            tenant, prefix, path = _split_homework(scope["path"])
+            if prefix:
+                await self._homework(scope, receive, send, tenant, self._origin + prefix, path)
                 return
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
@@ -51,7 +61,11 @@ class Hearth:
             await send({"type": "lifespan.startup.failed", "message": f"{type(fault).__name__}: {fault}"})
             return
         await send({"type": "lifespan.startup.complete"})
+        jobs = Jobs(self.engine)
+        if self.engine.settings.jobs:
+            jobs.start()
         await receive()
+        await jobs.stop()
         await self.engine.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -66,6 +80,15 @@ def _split(path: str) -> tuple[str, str, str]:
         if slash and (rest == "fhir" or rest.startswith("fhir/")):
             return tenant, f"/t/{tenant}/fhir", rest[5:]
     return "", "", ""
+
+
+def _split_homework(path: str) -> tuple[str, str, str]:
+    """(tenant, prefix of its FHIR base, rest of the path) of an address of the homework API; no prefix for any other."""
+    found = _HOMEWORK.fullmatch(path)
+    if found is None:
+        return "", "", ""
+    tenant = found["tenant"]
+    return tenant or DEFAULT, f"/t/{tenant}/fhir" if tenant else _FHIR, found["rest"] or ""
 
 
 def create_app(settings: Settings) -> Any:

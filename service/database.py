@@ -77,7 +77,7 @@ class Database:
     def __init__(
         self, dsn: str, *, size: int, share: int, statement_timeout_ms: int = 10_000, wait: float = 5.0
     ) -> None:
-        self._dsn = dsn
+        self.dsn = dsn
         self._wait = wait
         self._size = size
         self._idle: list[Connection] = []
@@ -144,7 +144,7 @@ class Database:
                 return connection
             self._open -= 1
         connection = await asyncpg.connect(
-            self._dsn,
+            self.dsn,
             server_settings=self._session,
             statement_cache_size=300,
             max_cacheable_statement_size=0,

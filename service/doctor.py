@@ -11,6 +11,7 @@ from typing import Any, Final
 import asyncpg
 
 from service import revision
+from service.jobs import queue
 from service.settings import Settings, unknown_variables
 
 VERSION: Final = "show server_version_num"
@@ -23,8 +24,10 @@ FEED: Final = """
 select coalesce(extract(epoch from clock_timestamp() - min(began)), 0)::float from (
   select xact_start as began from pg_stat_activity where backend_xid is not null
   union all select prepared from pg_prepared_xacts) t"""
+HAS_JOBS: Final = "select to_regclass('pgqueuer') is not null"
 CLOCK_SKEW_MAX: Final = timedelta(seconds=1)
 FEED_SECONDS_MAX: Final = 60.0
+JOB_LATE_SECONDS_MAX: Final = 300.0
 FREE_BYTES_MIN: Final = 1 << 30
 CONNECTIONS_SPARE: Final = 10
 
@@ -49,6 +52,7 @@ async def examine(settings: Settings, url: str, environment: dict[str, str]) -> 
             await _schema(connection),
             await _clock(connection),
             await _feed(connection),
+            *await _jobs(connection),
             _disk(settings),
             *_secret(settings),
             *_variables(environment),
@@ -65,7 +69,7 @@ async def _version(connection: asyncpg.Connection[Any]) -> Finding:
 async def _parameters(connection: asyncpg.Connection[Any], settings: Settings) -> list[Finding]:
     rows = await connection.fetch(PARAMETERS, [*DURABLE, "max_connections", "server_encoding"])
     has = {row["name"]: row["setting"] for row in rows}
-    needs = settings.workers * settings.pool_max + CONNECTIONS_SPARE
+    needs = settings.workers * (settings.pool_max + settings.jobs) + CONNECTIONS_SPARE
     return [
         *(Finding(name, has[name] not in ("off", "local"), has[name], "on") for name in DURABLE),
         Finding("max_connections", int(has["max_connections"]) >= needs, has["max_connections"], f"at least {needs}"),
@@ -93,6 +97,20 @@ async def _feed(connection: asyncpg.Connection[Any]) -> Finding:
     age = float(await connection.fetchval(FEED))
     wanted = f"within {FEED_SECONDS_MAX:.0f} s: an open transaction holds back every change after it"
     return Finding("change feed", age <= FEED_SECONDS_MAX, f"{age:.0f} s behind", wanted)
+
+
+async def _jobs(connection: asyncpg.Connection[Any]) -> list[Finding]:
+    if not await connection.fetchval(HAS_JOBS):
+        return []
+    late, failed = await queue.late(connection), await queue.failed(connection)
+    wanted = f"within {JOB_LATE_SECONDS_MAX:.0f} s; is a server or `hearth work` running?"
+    given_up = ", ".join(f"{count} {name}" for name, count in failed.items())
+    return [
+        Finding("jobs", late <= JOB_LATE_SECONDS_MAX, f"{late:.0f} s late", wanted),
+        Finding(
+            "jobs given up", not failed, given_up or "none", "none; the log says why; then: hearth work --again NAME"
+        ),
+    ]
 
 
 def _disk(settings: Settings) -> Finding:

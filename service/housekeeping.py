@@ -10,6 +10,7 @@ from schemas import dates
 from service import idempotency, tenants
 from service.database import Connection, Database
 from service.errors import HearthError
+from service.jobs import queue
 from service.oauth import authorizations, keys, replay, token
 from service.people import attempts, sessions
 
@@ -29,6 +30,7 @@ async def run(database: Database) -> None:
                 for tenant in await tenants.registered(connection):
                     await sweep(connection, tenant.id, dates.clock())
                 await keys.purge(connection, dates.clock())
+                await queue.purge(connection, dates.clock())
         except HearthError as fault:
             _log.warning("housekeeping-waits", reason=str(fault))
         await asyncio.sleep(INTERVAL_SECONDS)

@@ -32,6 +32,10 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="The address to listen on")
     port: int = Field(default=8080, ge=1, le=65535, description="The port to listen on")
+    jobs: bool = Field(
+        default=True,
+        description="Whether the server works on jobs too; off, `hearth work` has to run beside it",
+    )
     workers: int = Field(default=1, ge=1, le=256, description="How many server processes share the port")
     base_url: str = Field(
         default_factory=lambda data: _base_url(data),

@@ -28,6 +28,7 @@ END_TOKENS: Final = """
 update oauth_token set revoked = $2
  where tenant_id = $1 and account_id is not null and revoked is null and expires > $2"""
 STATEMENTS: Final = (END_TOKENS,)
+GET: Final = "select id, name, created, practitioner_access from tenant where id = $1"
 LIST: Final = "select id, name, created, practitioner_access from tenant order by id"
 
 
@@ -68,6 +69,14 @@ async def find(connection: asyncpg.Connection[Any], name: str) -> Tenant:
     row = await connection.fetchrow(FIND, name) if _NAME.fullmatch(name) else None
     if row is None:
         raise NotFound(f"There is no tenant {name!r}")
+    return Tenant(*row)
+
+
+async def get(connection: asyncpg.Connection[Any], tenant_id: int) -> Tenant:
+    """The tenant of that number. Raises NotFound."""
+    row = await connection.fetchrow(GET, tenant_id)
+    if row is None:
+        raise NotFound(f"There is no tenant {tenant_id}")
     return Tenant(*row)
 
 

@@ -41,7 +41,7 @@ async def test_finds_settings_that_lose_data(database_url: str, tmp_path: Path) 
 
 async def test_finds_too_few_connections_for_all_workers(database_url: str, tmp_path: Path) -> None:
     found = await wrong(Settings(data_dir=tmp_path, workers=8, pool_max=16), database_url)
-    assert found["max_connections"].wanted == "at least 138"
+    assert found["max_connections"].wanted == "at least 146"
 
 
 async def test_finds_a_database_without_tables(

@@ -1,0 +1,11 @@
+"""Every job there is, by its name; each is safe to run twice, since a worker may die between its work and its record."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from service.engine import Engine
+
+Run = Callable[[Engine, Mapping[str, Any], datetime], Awaitable[None]]
+"""Does one job: (engine, payload, now). What it raises is tried again later, and given up in the end."""
+JOBS: Final[Mapping[str, Run]] = {}
