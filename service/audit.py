@@ -71,6 +71,8 @@ EVENTS: Final = {
     "client-invited": ("C", _ATTRIBUTES),
     "registration-refused": ("E", _ATTRIBUTES),
     "break-the-glass": ("E", _ALERT),
+    "risk-acknowledged": ("E", _ALERT),
+    "policy-changed": ("U", _ATTRIBUTES),
 }
 """What happens beside the interactions: action, and the type in DICOM's words (user authentication, user security
 attributes changed, security alert)."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from schemas.outcome import Issue
 from service.audit import AuditRecord
 from service.grant import Grant
 
@@ -75,5 +76,7 @@ class Reply:
     """What `content` is where it is no FHIR JSON."""
     audited: bool = False
     """Whether the AuditEvent went into the same transaction, as every write's does."""
+    notices: tuple[Issue, ...] = ()
+    """What a rule has to say of what was written, such as that a score needs a licence."""
     audits: tuple[AuditRecord, ...] = ()
     """What else happened on the way and is to be kept, such as the reads in a Bundle."""

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 
 from schemas import dates, ids, json
+from schemas.outcome import Issue
 from schemas.registry import REGISTRY
 from service import circle, labels, links, statements
 from service.audit import AuditRecord
@@ -66,6 +67,8 @@ class Change:
     """Whether it follows from a rule of ours; then the caller's Grant does not limit it."""
     by_update: bool = False
     """Whether it was asked for by the address of the resource, so that it may create one under it."""
+    notices: tuple[Issue, ...] = ()
+    """What a rule has to say of it to the caller, besides that it was written."""
 
     @property
     def letter(self) -> str:

@@ -1,10 +1,15 @@
 """The changes of one commit: those that were asked for, then what follows from them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from schemas import ids
+from schemas.outcome import Issue
+from service.audit import AuditRecord
 from service.call import Call
+from service.homework import policy as policies
+from service.homework.policy import HomeworkPolicy
 from service.store import Change, Store, Stored
 
 JsonObject = dict[str, Any]
@@ -19,6 +24,9 @@ class Planned:
         self._places = {(change.type, change.id): at for at, change in enumerate(self.changes)}
         self._store = store
         self._now = asked[0][0].now
+        self._policy: HomeworkPolicy | None = None
+        self.audits: list[AuditRecord] = []
+        """What happened besides the changes and is to be kept with them."""
 
     def call_of(self, change: Change) -> Call | None:
         """The call that asked for this change; None for what follows from a rule."""
@@ -43,7 +51,7 @@ class Planned:
             )
             return
         known = self.changes[at]
-        self.changes[at] = self._store.change(
+        made = self._store.change(
             type_name,
             resource_id,
             resource,
@@ -52,6 +60,19 @@ class Planned:
             by_service=known.by_service,
             by_update=known.by_update,
         )
+        self.changes[at] = replace(made, notices=known.notices) if known.notices else made
+
+    def note(self, change: Change, issue: Issue) -> None:
+        """Have the caller told of something about the change."""
+        at = self._places[change.type, change.id]
+        known = self.changes[at]
+        self.changes[at] = replace(known, notices=(*known.notices, issue))
+
+    async def policy(self) -> HomeworkPolicy:
+        """The tenant's policy, at no statement where it was asked for a moment ago."""
+        if self._policy is None:
+            self._policy = await policies.known(self._store.connection, self._store.tenant_id)
+        return self._policy
 
     def create(self, resource: JsonObject) -> str:
         """Plan a new resource; returns its id."""

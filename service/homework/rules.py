@@ -18,8 +18,8 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
 """For each type what its changes bring about. A rule sees what the ones before it planned."""
 
 
-async def followed(asked: Sequence[tuple[Call, Change]], store: Store) -> list[Change]:
-    """The changes that were asked for, as rules completed them, then what follows.
+async def followed(asked: Sequence[tuple[Call, Change]], store: Store) -> Planned:
+    """The changes that were asked for, as rules completed them, then what follows, and what else is to be audited.
 
     Raises Unprocessable, Forbidden or PreconditionRequired for what a rule refuses.
     """
@@ -28,4 +28,4 @@ async def followed(asked: Sequence[tuple[Call, Change]], store: Store) -> list[C
     for type_name, rule in RULES:
         for change in planned.of(type_name):
             await rule(call, store, change, planned)
-    return planned.changes
+    return planned

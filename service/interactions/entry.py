@@ -182,6 +182,8 @@ def _answer(answer: Answer) -> bytes:
         response["outcome"] = outcome(answer.refusal.issues)
     if _is_outcome(answer):
         response["outcome"], content = json.decode(content or b""), None
+    elif reply.notices:
+        response["outcome"] = outcome(reply.notices)
     if content is None or (answer.entry is not None and answer.entry.method == "HEAD"):
         return b'{"response":' + json.encode(response) + b"}"
     return b'{"resource":' + content + b',"response":' + json.encode(response) + b"}"

@@ -46,7 +46,7 @@ async def carry_out(planner: Planner, call: Call, store: Store) -> Reply:
             if store.in_transaction:
                 raise
             continue
-        if written is not plan.change and plan.reply.content is not None:  # a rule completed it
+        if written is not plan.change and (plan.reply.content is not None or written.notices):  # a rule completed it
             return replies.written(call, written, plan.reply.status)
         return plan.reply
     raise Conflict(f"{call.type}/{call.id} is being changed by many requests at once; try again", retry_after=1)
@@ -58,7 +58,8 @@ async def commit(plans: Sequence[Plan], store: Store) -> list[Change]:
     Returns the changes as written, those of the plans first: a rule may have completed one of them.
     """
     asked = [(plan.call, plan.change) for plan in plans if plan.change is not None]
-    changes = await rules.followed(asked, store)
+    planned = await rules.followed(asked, store)
+    changes = planned.changes
     # What follows is no interaction of anybody's: the event of the answer that it follows from names it.
     followed = tuple((each.type, each.id, each.version) for each in changes[len(asked) :])
     cause = next((at for at, (_, each) in enumerate(asked) if each.type == answer.CAUSE), 0)
@@ -66,7 +67,7 @@ async def commit(plans: Sequence[Plan], store: Store) -> list[Change]:
         _audit(call, change, store, followed if at == cause else ())
         for at, ((call, _), change) in enumerate(zip(asked, changes, strict=False))
     ]
-    await store.commit(changes, audits)
+    await store.commit(changes, [*audits, *planned.audits])
     return changes
 
 

@@ -91,7 +91,7 @@ def written(call: Call, change: Change, status: int) -> Reply:
     elif call.prefer.returns == "OperationOutcome":
         verb = "created" if status == 201 else "updated"
         sentence = f"{change.type}/{change.id} was {verb}; it is now version {change.version}"
-        content = json.encode(outcome([Issue("information", "informational", sentence)]))
+        content = json.encode(outcome([Issue("information", "informational", sentence), *change.notices]))
     else:
         content = change.content
     return Reply(
@@ -103,6 +103,7 @@ def written(call: Call, change: Change, status: int) -> Reply:
         type=change.type,
         id=change.id,
         audited=True,
+        notices=change.notices,
     )
 
 

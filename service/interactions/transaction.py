@@ -199,7 +199,7 @@ async def _committed(plans: dict[int, Plan], store: Store) -> dict[int, Plan]:
         raise
     for at, change in zip(places, written, strict=False):
         plan = plans[at]
-        if plan.change is not change and plan.reply.content is not None:
+        if plan.change is not change and (plan.reply.content is not None or change.notices):
             plans[at] = replace(plan, reply=replies.written(plan.call, change, plan.reply.status))
     return plans
 
