@@ -138,3 +138,24 @@ def test_prints_the_same_openapi_document_whatever_the_settings(tmp_path: Path) 
     assert json.loads(document)["openapi"].startswith("3.1")
     assert not list(tmp_path.iterdir())
     assert document == hearth(tmp_path, "openapi")
+
+
+def test_shows_and_changes_what_a_tenant_decides_about_homework(migrated: Path) -> None:
+    hearth(migrated, "tenants", "add", "clinic")
+    shown = json.loads(hearth(migrated, "policy", "show", "--tenant", "clinic", "--json"))
+    assert shown["horizon_days"] == 14
+    hearth(migrated, "policy", "set", "horizon_days", "21", "--tenant", "clinic")
+    hearth(migrated, "policy", "set", "zone", "Europe/Amsterdam", "--tenant", "clinic")
+    hearth(migrated, "policy", "set", "crisis", '{"en": "Ring the clinic, day or night."}', "--tenant", "clinic")
+    changed = json.loads(hearth(migrated, "policy", "show", "--tenant", "clinic", "--json"))
+    different = {name: value for name, value in changed.items() if value != shown[name]}
+    assert different == {
+        "horizon_days": 21,
+        "zone": "Europe/Amsterdam",
+        "crisis": {"en": "Ring the clinic, day or night."},
+    }
+    assert json.loads(hearth(migrated, "policy", "show", "--json"))["horizon_days"] == 14
+    assert "horizon_days" in hearth(migrated, "policy", "set", "horizon_day", "7", code=1)
+    assert "int" in hearth(migrated, "policy", "set", "horizon_days", "soon", code=1)
+    assert "zone" in hearth(migrated, "policy", "set", "zone", "Atlantis", code=1)
+    assert "There is no tenant" in hearth(migrated, "policy", "set", "horizon_days", "7", "--tenant", "x", code=1)
