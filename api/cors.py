@@ -15,7 +15,7 @@ Headers = list[tuple[bytes, bytes]]
 
 _EXPOSED: Final = (
     b"access-control-expose-headers",
-    b"ETag, Location, Content-Location, Last-Modified, X-Request-Id, Retry-After, WWW-Authenticate",
+    b"ETag, Location, Content-Location, Last-Modified, Link, X-Request-Id, Retry-After, WWW-Authenticate",
 )
 _NAMES: Final = re.compile(r"[A-Za-z0-9_\-, \t]{1,2000}")
 

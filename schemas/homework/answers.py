@@ -36,11 +36,13 @@ class Question(Model):
     kind: Kind
     text: str | None = None
     required: bool = False
-    repeats: bool = Field(False, description="Whether it takes a list of answers; of a group, a list of objects")
+    repeats: bool = Field(
+        default=False, description="Whether it takes a list of answers; of a group, a list of objects"
+    )
     options: tuple[Option, ...] | None = None
-    least: Any | None = Field(None, description="The smallest answer")
-    most: Any | None = Field(None, description="The greatest answer")
-    longest: int | None = Field(None, description="How many characters at most")
+    least: Any | None = Field(default=None, description="The smallest answer")
+    most: Any | None = Field(default=None, description="The greatest answer")
+    longest: int | None = Field(default=None, description="How many characters at most")
     unit: str | None = None
     shown_when: tuple[Condition, ...] | None = None
     shown_when_any: bool | None = Field(
@@ -57,7 +59,7 @@ class Form(Model):
     title: str
     language: str | None = None
     description: str | None = None
-    why: str | None = Field(None, description="What it is good for")
+    why: str | None = Field(default=None, description="What it is good for")
     copyright: str | None = None
     questions: tuple[Question, ...]
     fhir: References
@@ -82,8 +84,8 @@ class NewAnswers(Model):
     submit: bool = Field(
         False, description="Whether they are complete; otherwise they are a draft, to go on with later"
     )
-    at: Moment | None = Field(None, description="When they were given; now where it is not said")
-    private: bool = Field(False, description="Whether nobody but the client sees them until they are shared")
+    at: Moment | None = Field(default=None, description="When they were given; now where it is not said")
+    private: bool = Field(default=False, description="Whether nobody but the client sees them until they are shared")
     language: Language | None = None
 
 
@@ -92,12 +94,12 @@ class Answers(Model):
 
     id: Id
     state: Literal["draft", "submitted", "amended", "stopped", "in-error"]
-    form: str | None = Field(None, description="The form, with its version")
+    form: str | None = Field(default=None, description="The form, with its version")
     client: Id | None = None
-    by: str | None = Field(None, description="Who answered, as a FHIR reference")
+    by: str | None = Field(default=None, description="Who answered, as a FHIR reference")
     at: str | None = None
     answers: Answered
-    private: bool = Field(False, description="Whether only the client sees them")
+    private: bool = Field(default=False, description="Whether only the client sees them")
     version: int
     changed_at: str
     fhir: References
@@ -107,6 +109,13 @@ class ChangedAnswers(Model):
     """All answers anew: those left out are taken back."""
 
     answers: Answered
+    at: Moment | None = None
+
+
+class Submission(Model):
+    """The last answers, where there are some; without them the draft is submitted as it is."""
+
+    answers: Answered | None = None
     at: Moment | None = None
 
 

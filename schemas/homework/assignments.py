@@ -29,18 +29,22 @@ Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9
 class Dose(Model):
     """How often, when and for how long."""
 
-    times: int = Field(1, ge=1, le=100, description="How many times in each period")
-    every: int = Field(1, ge=1, le=100, description="The length of the period: every 2 weeks is every 2, unit week")
-    unit: Literal["day", "week", "month"] = Field("day", description="The unit of the period")
-    minutes: int | None = Field(None, ge=1, le=1440, description="How long each time takes, about")
-    days: tuple[Weekday, ...] | None = Field(None, min_length=1, max_length=7, description="Only on these days")
+    times: int = Field(default=1, ge=1, le=100, description="How many times in each period")
+    every: int = Field(
+        default=1, ge=1, le=100, description="The length of the period: every 2 weeks is every 2, unit week"
+    )
+    unit: Literal["day", "week", "month"] = Field(default="day", description="The unit of the period")
+    minutes: int | None = Field(default=None, ge=1, le=1440, description="How long each time takes, about")
+    days: tuple[Weekday, ...] | None = Field(default=None, min_length=1, max_length=7, description="Only on these days")
     at: tuple[Clock, ...] | None = Field(
         None, min_length=1, max_length=24, description="At these times, by the client's clock"
     )
     when: tuple[Daypart, ...] | None = Field(
         None, min_length=1, max_length=11, description="At these parts of the day, instead of `at`"
     )
-    count: int | None = Field(None, ge=1, le=1000, description="How many times in all; otherwise until it is due")
+    count: int | None = Field(
+        default=None, ge=1, le=1000, description="How many times in all; otherwise until it is due"
+    )
 
     @model_validator(mode="after")
     def _one_way_to_say_when(self) -> Self:
@@ -53,7 +57,7 @@ class Barrier(Model):
     """What got in the way: a word of GET /barriers, or words of one's own, or both."""
 
     code: BarrierCode | None = None
-    text: Text | None = Field(None, description="In one's own words")
+    text: Text | None = Field(default=None, description="In one's own words")
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -65,35 +69,37 @@ class Barrier(Model):
 class Material(Model):
     """Something to read, hear, watch or print."""
 
-    title: Line | None = Field(None, description="What it is called")
+    title: Line | None = Field(default=None, description="What it is called")
     url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)] = Field(description="Where it is")
     content_type: Annotated[str, Field(pattern=r"^[\w.+-]+/[\w.+-]+$", examples=["audio/mpeg"])] | None = None
-    alternative: bool = Field(False, description="Whether it is the same in another form, such as paper")
+    alternative: bool = Field(default=False, description="Whether it is the same in another form, such as paper")
 
 
 class NewAssignment(Model):
     """Homework to be given: something of the library, or words of one's own."""
 
-    client: Id | None = Field(None, description="Whose homework it is; a client's own app may leave it out")
-    group: Id | None = Field(None, description="Or the group whose members all get it")
+    client: Id | None = Field(default=None, description="Whose homework it is; a client's own app may leave it out")
+    group: Id | None = Field(default=None, description="Or the group whose members all get it")
     therapist: Id | None = Field(
         None, description="The practitioner who gives it, where the token is no practitioner's"
     )
-    activity: Id | None = Field(None, description="From GET /library/activities; what follows changes what it says")
-    title: Line | None = Field(None, description="What it is called; needed without an activity")
+    activity: Id | None = Field(
+        default=None, description="From GET /library/activities; what follows changes what it says"
+    )
+    title: Line | None = Field(default=None, description="What it is called; needed without an activity")
     type: ActivityType | None = None
-    why: Text | None = Field(None, description="What it is good for, told to the client")
-    instructions: Text | None = Field(None, description="What to do, step by step")
-    form: Id | None = Field(None, description="The form to fill in, from GET /library/forms")
-    materials: tuple[Material, ...] | None = Field(None, min_length=1, max_length=20)
-    dose: Dose | None = Field(None, description="How often; the activity's own where it has one, else once")
-    starts: Moment | None = Field(None, description="From when on; now where it is not said")
-    due: Moment | None = Field(None, description="Until when")
-    goals: tuple[Id, ...] | None = Field(None, min_length=1, max_length=10, description="What it works towards")
-    set: Line | None = Field(None, description="What was agreed on together, such as session-3")
-    session: Id | None = Field(None, description="The encounter in which it was agreed on")
+    why: Text | None = Field(default=None, description="What it is good for, told to the client")
+    instructions: Text | None = Field(default=None, description="What to do, step by step")
+    form: Id | None = Field(default=None, description="The form to fill in, from GET /library/forms")
+    materials: tuple[Material, ...] | None = Field(default=None, min_length=1, max_length=20)
+    dose: Dose | None = Field(default=None, description="How often; the activity's own where it has one, else once")
+    starts: Moment | None = Field(default=None, description="From when on; now where it is not said")
+    due: Moment | None = Field(default=None, description="Until when")
+    goals: tuple[Id, ...] | None = Field(default=None, min_length=1, max_length=10, description="What it works towards")
+    set: Line | None = Field(default=None, description="What was agreed on together, such as session-3")
+    session: Id | None = Field(default=None, description="The encounter in which it was agreed on")
     publish: Literal["ready", "offer", "draft"] = Field(
-        "ready", description="Ready to be done, offered for the client to agree, or kept from them for now"
+        default="ready", description="Ready to be done, offered for the client to agree, or kept from them for now"
     )
 
     @model_validator(mode="after")
@@ -112,12 +118,14 @@ class Assignment(Model):
     kind: Kind
     state: State
     title: str
-    client: Id | None = Field(None, description="Whose homework it is")
-    group: Id | None = Field(None, description="Or whose members' it is")
-    therapist: str | None = Field(None, description="Who gave it, as a FHIR reference")
-    type: str | None = Field(None, description="What kind of homework it is")
-    activity: str | None = Field(None, description="The activity of the library, with its version")
-    form: str | None = Field(None, description="The form to fill in, with its version; read it at /library/forms?url=")
+    client: Id | None = Field(default=None, description="Whose homework it is")
+    group: Id | None = Field(default=None, description="Or whose members' it is")
+    therapist: str | None = Field(default=None, description="Who gave it, as a FHIR reference")
+    type: str | None = Field(default=None, description="What kind of homework it is")
+    activity: str | None = Field(default=None, description="The activity of the library, with its version")
+    form: str | None = Field(
+        default=None, description="The form to fill in, with its version; read it at /library/forms?url="
+    )
     why: str | None = None
     instructions: str | None = None
     materials: tuple[Material, ...] | None = None
@@ -125,17 +133,17 @@ class Assignment(Model):
     starts: str | None = None
     due: str | None = None
     paused_until: str | None = None
-    series: Id | None = Field(None, description="Of which series it is one time")
-    replaces: Id | None = Field(None, description="The assignment that it was made from")
+    series: Id | None = Field(default=None, description="Of which series it is one time")
+    replaces: Id | None = Field(default=None, description="The assignment that it was made from")
     goals: tuple[Id, ...] | None = None
     set: str | None = None
     session: Id | None = None
     started_at: str | None = None
     ended_at: str | None = None
-    barrier: Barrier | None = Field(None, description="Why it is paused, declined, not finished or withdrawn")
-    reviewed: bool | None = Field(None, description="True once it was talked through in a session")
-    progress: Ratio | None = Field(None, description="Of a series: how many times of how many")
-    reflection: str | None = Field(None, description="What the client says about doing it")
+    barrier: Barrier | None = Field(default=None, description="Why it is paused, declined, not finished or withdrawn")
+    reviewed: bool | None = Field(default=None, description="True once it was talked through in a session")
+    progress: Ratio | None = Field(default=None, description="Of a series: how many times of how many")
+    reflection: str | None = Field(default=None, description="What the client says about doing it")
     notes: tuple[Note, ...] | None = None
     answers: tuple[Id, ...] | None = Field(
         None, description="The answers given, newest last; read them at /answers/{id}"
@@ -148,18 +156,20 @@ class Assignment(Model):
 class Said(Model):
     """What may be said with a change."""
 
-    note: Text | None = Field(None, description="A note to whoever reads the assignment")
+    note: Text | None = Field(default=None, description="A note to whoever reads the assignment")
 
 
 class Completion(Said):
     """What a client says of what is done. All of it may be left out."""
 
-    partly: bool = Field(False, description="Whether a part of it is done; that counts too")
-    at: Moment | None = Field(None, description="When it was done; now where it is not said")
-    started_at: Moment | None = Field(None, description="When it was begun")
-    reflection: Text | None = Field(None, description="How it was, what came of it")
-    helpfulness: Annotated[int, Field(ge=0, le=4)] | None = Field(None, description="How helpful it was, 0 to 4")
-    difficulty: Annotated[int, Field(ge=0, le=4)] | None = Field(None, description="How hard it was, 0 to 4")
+    partly: bool = Field(default=False, description="Whether a part of it is done; that counts too")
+    at: Moment | None = Field(default=None, description="When it was done; now where it is not said")
+    started_at: Moment | None = Field(default=None, description="When it was begun")
+    reflection: Text | None = Field(default=None, description="How it was, what came of it")
+    helpfulness: Annotated[int, Field(ge=0, le=4)] | None = Field(
+        default=None, description="How helpful it was, 0 to 4"
+    )
+    difficulty: Annotated[int, Field(ge=0, le=4)] | None = Field(default=None, description="How hard it was, 0 to 4")
 
 
 class Reason(Said):
@@ -171,7 +181,7 @@ class Reason(Said):
 class Pause(Reason):
     """Why it rests, and how long."""
 
-    until: Moment | None = Field(None, description="When it goes on")
+    until: Moment | None = Field(default=None, description="When it goes on")
 
 
 class Withdrawal(Said):
@@ -183,7 +193,7 @@ class Withdrawal(Said):
 class Review(Said):
     """What was said when it was talked through."""
 
-    progress: Text | None = Field(None, description="Kept with the client's plan")
+    progress: Text | None = Field(default=None, description="Kept with the client's plan")
 
 
 class Extension(Said):

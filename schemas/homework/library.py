@@ -9,12 +9,13 @@ from schemas.homework.model import Id, Model, References
 class Fit(Model):
     """For whom an activity is meant; what is not said fits everybody."""
 
-    goals: tuple[str, ...] | None = Field(None, description="What it helps with")
+    goals: tuple[str, ...] | None = Field(default=None, description="What it helps with")
     least_age: int | None = None
     most_age: int | None = None
     languages: tuple[str, ...] | None = None
     formats: tuple[str, ...] | None = None
     reading_level: str | None = None
+    minutes: int | None = None
 
 
 class Activity(Model):
@@ -25,12 +26,12 @@ class Activity(Model):
     title: str
     type: str | None = None
     description: str | None = None
-    why: str | None = Field(None, description="What it is good for, as the client is told")
+    why: str | None = Field(default=None, description="What it is good for, as the client is told")
     instructions: str | None = None
-    form: str | None = Field(None, description="The form that belongs to it, with its version")
+    form: str | None = Field(default=None, description="The form that belongs to it, with its version")
     materials: tuple[Material, ...] | None = None
-    dose: Dose | None = Field(None, description="How often it is usually done")
+    dose: Dose | None = Field(default=None, description="How often it is usually done")
     language: str | None = None
     fit: Fit | None = None
-    self_assignable: bool = Field(False, description="Whether clients may choose it for themselves")
+    self_assignable: bool = Field(default=False, description="Whether clients may choose it for themselves")
     fhir: References

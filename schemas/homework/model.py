@@ -59,8 +59,8 @@ class Note(Model):
     """What somebody added in words."""
 
     text: Text = Field(description="The words")
-    by: str | None = Field(None, description="Who wrote it, as a FHIR reference such as Patient/123")
-    at: str | None = Field(None, description="When")
+    by: str | None = Field(default=None, description="Who wrote it, as a FHIR reference such as Patient/123")
+    at: str | None = Field(default=None, description="When")
 
 
 class Ratio(Model):

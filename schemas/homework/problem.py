@@ -17,8 +17,8 @@ class Fault(Model):
     pointer: str | None = Field(
         None, description="Where in the body that was sent: a JSON Pointer", examples=["#/dose/times"]
     )
-    parameter: str | None = Field(None, description="Or which parameter of the address")
-    header: str | None = Field(None, description="Or which header")
+    parameter: str | None = Field(default=None, description="Or which parameter of the address")
+    header: str | None = Field(default=None, description="Or which header")
 
 
 class Problem(Model):
@@ -30,11 +30,11 @@ class Problem(Model):
     detail: str = Field(description="What is wrong with this request, and what would be right")
     instance: str = Field(description="The request's id, which the log of the server has too")
     code: str = Field(description="For programs: the last part of `type`")
-    errors: tuple[Fault, ...] = Field((), description="Everything that is wrong with it")
+    errors: tuple[Fault, ...] = Field(default=(), description="Everything that is wrong with it")
 
 
 class Page(Model, Generic[T]):
     """A part of a list."""
 
     items: tuple[T, ...]
-    next: str | None = Field(None, description="Send it as `cursor` for what follows; absent at the end")
+    next: str | None = Field(default=None, description="Send it as `cursor` for what follows; absent at the end")

@@ -12,7 +12,7 @@ from schemas.homework.vocabulary import listed, one_of
 
 
 class Scale(NamedTuple):
-    """From where to where a rating goes; a count has no end."""
+    """From where to where a rating goes; a frequency has no end."""
 
     least: int
     most: int | None
@@ -24,6 +24,13 @@ SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
         "mood": Scale(0, 10),
         "pleasure": Scale(0, 10),
         "mastery": Scale(0, 10),
+        "anger": Scale(0, 10),
+        "urge": Scale(0, 10),
+        "pain": Scale(0, 10),
+        "energy": Scale(0, 10),
+        "closeness": Scale(0, 10),
+        "rested": Scale(0, 10),
+        "belief": Scale(0, 100),
         "confidence": Scale(0, 10),
         "importance": Scale(0, 10),
         "quality": Scale(0, 4),
@@ -32,7 +39,7 @@ SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
         "comprehension": Scale(0, 4),
         "enjoyment": Scale(0, 4),
         "practice-minutes": Scale(0, 1440),
-        "count": Scale(0, None),
+        "frequency": Scale(0, None),
     }
 )
 """The ratings that an app can send, with their scales."""
@@ -51,13 +58,13 @@ class RatingKindTold(Model):
 
 class _Rated(Model):
     kind: RatingKind
-    value: int | None = Field(None, description="One number on the scale of its kind")
-    before: int | None = Field(None, description="Of suds: before it began")
-    peak: int | None = Field(None, description="Of suds: at its strongest")
-    after: int | None = Field(None, description="Of suds: at the end")
-    what: Line | None = Field(None, description="Of a count: what is counted")
-    at: Moment | None = Field(None, description="When; now where it is not said")
-    assignment: Id | None = Field(None, description="The assignment that it is about")
+    value: int | None = Field(default=None, description="One number on the scale of its kind")
+    before: int | None = Field(default=None, description="Of suds: before it began")
+    peak: int | None = Field(default=None, description="Of suds: at its strongest")
+    after: int | None = Field(default=None, description="Of suds: at the end")
+    what: Line | None = Field(default=None, description="Of a frequency: what is counted")
+    at: Moment | None = Field(default=None, description="When; now where it is not said")
+    assignment: Id | None = Field(default=None, description="The assignment that it is about")
 
     def numbers(self) -> dict[str, int]:
         """The numbers that are there, by member."""
@@ -73,8 +80,8 @@ class _Rated(Model):
             raise ValueError("only suds has `before`, `peak` and `after`; say a `value`")
         if "value" in numbers and len(numbers) > 1:
             raise ValueError("say a `value`, or `before`, `peak` and `after`, not both")
-        if self.what is not None and self.kind != "count":
-            raise ValueError("only a count says `what`")
+        if self.what is not None and self.kind != "frequency":
+            raise ValueError("only a frequency says `what`")
         for name, number in numbers.items():
             if number < scale.least or (scale.most is not None and number > scale.most):
                 raise ValueError(f"`{name}` of {self.kind} goes from {scale.least} to {scale.most or 'any number'}")
@@ -84,7 +91,7 @@ class _Rated(Model):
 class NewRating(_Rated):
     """A rating to be kept."""
 
-    client: Id | None = Field(None, description="Whose it is; a client's own app may leave it out")
+    client: Id | None = Field(default=None, description="Whose it is; a client's own app may leave it out")
 
 
 class Rating(_Rated):
@@ -92,7 +99,7 @@ class Rating(_Rated):
 
     id: Id
     client: Id | None = None
-    by: str | None = Field(None, description="Who said it, as a FHIR reference")
+    by: str | None = Field(default=None, description="Who said it, as a FHIR reference")
     version: int
     fhir: References
 
@@ -100,7 +107,7 @@ class Rating(_Rated):
 class Increment(Model):
     """So many more."""
 
-    by: int = Field(1, ge=1, le=1000)
+    by: int = Field(default=1, ge=1, le=1000)
 
 
 class Score(Model):
@@ -110,10 +117,10 @@ class Score(Model):
     measure: str = Field(description="Which questionnaire, by the code of its total", examples=["44261-6"])
     name: str
     value: Decimal | None = None
-    band: str | None = Field(None, description="Which part of the scale that is, in words")
+    band: str | None = Field(default=None, description="Which part of the scale that is, in words")
     at: str | None = None
     client: Id | None = None
-    answers: Id | None = Field(None, description="The answers that it was made from")
+    answers: Id | None = Field(default=None, description="The answers that it was made from")
     fhir: References
 
 
@@ -138,12 +145,14 @@ class Level(Model):
 class NewGoal(Model):
     """What a client wants to reach."""
 
-    client: Id | None = Field(None, description="Whose goal it is; a client's own app may leave it out")
+    client: Id | None = Field(default=None, description="Whose goal it is; a client's own app may leave it out")
     text: Line = Field(description="In the client's words")
     state: GoalState = "active"
     starts: Moment | None = None
     due: Moment | None = None
-    levels: tuple[Level, ...] | None = Field(None, min_length=1, max_length=5, description="Goal attainment scaling")
+    levels: tuple[Level, ...] | None = Field(
+        default=None, min_length=1, max_length=5, description="Goal attainment scaling"
+    )
 
     @model_validator(mode="after")
     def _each_level_once(self) -> Self:

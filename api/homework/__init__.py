@@ -1,0 +1,1 @@
+"""The homework API over HTTP. Docs: docs/homework-api.md."""

@@ -1,0 +1,136 @@
+"""Every address of the homework API, one row each: routes, documents and tests follow. Docs: docs/homework-api.md."""
+
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Final
+
+from fhir_mappings.homework_api.verbs import VERBS
+from schemas.homework import answers as said
+from schemas.homework import assignments as homework
+from schemas.homework import library as books
+from schemas.homework import people as persons
+from schemas.homework import queries, results
+from service.homework_api import answers, assignments, library, people
+from service.homework_api import results as outcomes
+from service.homework_api.endpoint import Endpoint
+
+_SUMMARIES: Final = MappingProxyType(
+    {
+        "publish": "Show a draft to its client, ready to be done",
+        "offer": "Show a draft to its client, for them to agree",
+        "accept": "Agree to what was offered",
+        "start": "Begin",
+        "complete": "Say that it is done, or a part of it",
+        "decline": "Say that it will not be done, and what is in the way",
+        "pause": "Let it rest",
+        "resume": "Go on with what rested",
+        "withdraw": "Take it back; the therapist's to say",
+        "review": "Say that it was talked through; the therapist's to say",
+        "extend": "Give more time; the therapist's to say",
+        "note": "Add a note, whatever became of it",
+    }
+)
+_FORM: Final = ("Questionnaire.s",)
+
+
+def _verbs() -> Iterator[Endpoint]:
+    for name, verb in VERBS.items():
+        yield Endpoint(
+            "POST",
+            f"assignments/{{id}}/{name}",
+            assignments.verb(name),
+            _SUMMARIES[name],
+            ("Task.ru", *(("Observation.c",) if name == "complete" else ())),
+            gives=homework.Assignment,
+            takes=verb.body,
+            optional=not any(field.is_required() for field in verb.body.model_fields.values()),
+            conditional=True,
+        )
+
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    Endpoint("GET", "me", people.me, "Who the token is of", (), persons.Me),
+    Endpoint(
+        "GET", "clients", people.listed, "The clients whose records the token is for", ("Patient.s",), persons.Client,
+        query=queries.ClientsQuery, listing=True,
+    ),
+    Endpoint("GET", "clients/{client}", people.read, "One client", ("Patient.r",), persons.Client),
+    Endpoint(
+        "GET", "library/activities", library.activities, "What can be assigned", ("ActivityDefinition.s",), books.Activity,
+        query=queries.ActivitiesQuery, listing=True,
+    ),
+    Endpoint(
+        "GET", "library/activities/{id}", library.activity, "One activity", ("ActivityDefinition.r",), books.Activity
+    ),
+    Endpoint(
+        "GET", "library/forms", library.list_forms, "The forms to fill in", _FORM, said.Form,
+        query=queries.FormsQuery, listing=True,
+    ),
+    Endpoint("GET", "library/forms/{id}", library.form, "One form with its questions", ("Questionnaire.r",), said.Form),
+    Endpoint("GET", "barriers", outcomes.barriers, "Words for what can get in the way", (), results.Barrier, listing=True),
+    Endpoint(
+        "GET", "assignments", assignments.listed, "Homework, what is due first on top", ("Task.s",), homework.Assignment,
+        query=queries.AssignmentsQuery, listing=True,
+    ),
+    Endpoint("GET", "assignments/{id}", assignments.read, "One assignment as it stands", ("Task.r",), homework.Assignment),
+    *_verbs(),
+    Endpoint(
+        "POST", "assignments/{id}/answers", answers.begin, "Answer its form: a draft, or all at once",
+        ("Task.ru", *_FORM, "QuestionnaireResponse.rc"), said.Answers, takes=said.NewAnswers, status=201,
+    ),
+    Endpoint(
+        "GET", "answers", answers.listed, "What was answered, newest first", ("QuestionnaireResponse.s",), said.Answers,
+        query=queries.AnswersQuery, listing=True,
+    ),
+    Endpoint("GET", "answers/{id}", answers.read, "What was answered once", ("QuestionnaireResponse.r",), said.Answers),
+    Endpoint(
+        "PUT", "answers/{id}", answers.save, "Save a draft, or correct what was submitted",
+        ("QuestionnaireResponse.ru", *_FORM), said.Answers, takes=said.ChangedAnswers, conditional=True,
+    ),
+    Endpoint(
+        "POST", "answers/{id}/submit", answers.submit, "Submit a draft", ("QuestionnaireResponse.ru", *_FORM), said.Answers,
+        takes=said.Submission, optional=True, conditional=True,
+    ),
+    Endpoint(
+        "POST", "answers/{id}/stop", answers.stop, "End a draft that nobody goes on with", ("QuestionnaireResponse.ru",),
+        said.Answers, conditional=True,
+    ),
+    Endpoint("GET", "ratings/kinds", outcomes.rating_kinds, "What can be rated", (), results.RatingKindTold, listing=True),
+    Endpoint(
+        "POST", "ratings", outcomes.rate, "Keep a rating", ("Observation.rc",), results.Rating, takes=results.NewRating,
+        status=201,
+    ),
+    Endpoint(
+        "GET", "ratings", outcomes.ratings, "Ratings, newest first", ("Observation.s",), results.Rating,
+        query=queries.RatingsQuery, listing=True,
+    ),
+    Endpoint("GET", "ratings/{id}", outcomes.read_rating, "One rating", ("Observation.r",), results.Rating),
+    Endpoint(
+        "POST", "ratings/{id}/increment", outcomes.increment, "Count on a frequency", ("Observation.ru",), results.Rating,
+        takes=results.Increment, optional=True,
+    ),
+    Endpoint(
+        "GET", "scores", outcomes.scores, "Totals of questionnaires, newest first", ("Observation.s",), results.Score,
+        query=queries.ScoresQuery, listing=True,
+    ),
+    Endpoint(
+        "POST", "goals", outcomes.set_goal, "Set a goal", ("Goal.rc",), results.Goal, takes=results.NewGoal, status=201
+    ),
+    Endpoint(
+        "GET", "goals", outcomes.list_goals, "Goals, the newest first", ("Goal.s",), results.Goal, query=queries.OfClient,
+        listing=True,
+    ),
+    Endpoint("GET", "goals/{id}", outcomes.read_goal, "One goal", ("Goal.r",), results.Goal),
+    Endpoint(
+        "PATCH", "goals/{id}", outcomes.change_goal, "Say something anew of a goal", ("Goal.ru",), results.Goal,
+        takes=results.ChangedGoal, conditional=True,
+    ),
+    Endpoint(
+        "POST", "goals/{id}/attainment", outcomes.attain, "Say how far a goal is reached", ("Goal.r", "Observation.rc"),
+        results.AttainedTold, takes=results.Attained, status=201,
+    ),
+    Endpoint(
+        "GET", "goals/{id}/attainment", outcomes.attainments, "How far a goal was reached, newest first",
+        ("Observation.s",), results.AttainedTold, query=queries.Listing, listing=True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,116 @@
+"""A practice that uses the homework API: a therapist, her client, others, and the library."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from schemas import dates, library
+from service.oauth.token import Access, mint
+
+ORIGIN: Final = "http://hearth.test"
+CLIENT: Final = "patient/*.cruds"
+USER: Final = "user/*.cruds"
+FORMS: Final = ("phq-9", "gad-7", "thought-record", "exposure-record")
+
+
+def seeded() -> list[dict[str, Any]]:
+    """A few things of the library, which a test's tenant does not start with."""
+    return [
+        each
+        for each in library.seed()
+        if each["resourceType"] in ("ActivityDefinition", "Questionnaire")
+        and each["url"].rpartition("/")[2] in (*FORMS, "graded-exposure", "slow-breathing")
+    ]
+
+
+@dataclass
+class Practice:
+    """The tenant, and who comes to it."""
+
+    house: Any
+    system: httpx.AsyncClient
+    """A client of the FHIR API that may do everything."""
+    opened: list[httpx.AsyncClient]
+
+    async def put(self, *resources: dict[str, Any]) -> None:
+        for each in resources:
+            answer = await self.system.put(f"{each['resourceType']}/{each['id']}", json=each)
+            assert answer.status_code in (200, 201), answer.text
+
+    def at(self, token: str | None) -> httpx.AsyncClient:
+        """A client of the homework API with this token; what it sends is JSON."""
+        http: httpx.AsyncClient = self.house.client(token)
+        http.base_url = f"{ORIGIN}/t/{self.house.name}/api/v1/"
+        self.opened.append(http)
+        return http
+
+    async def person(self, user: str, scope: str, **access: Any) -> httpx.AsyncClient:
+        """A client of the homework API that somebody uses."""
+        now = dates.clock()
+        made = Access("app", scope, now + timedelta(hours=1), fhir_user=user, **({"reach": "care-team"} | access))
+        async with self.house.app.engine.database.connection(self.house.tenant_id) as connection:
+            return self.at(await mint(connection, self.house.tenant_id, made, now))
+
+    async def robin(self, scope: str = CLIENT) -> httpx.AsyncClient:
+        """The client, in an app of their own."""
+        return await self.person("Patient/robin", scope, patient="robin")
+
+    async def kim(self, scope: str = USER) -> httpx.AsyncClient:
+        """The therapist."""
+        return await self.person("Practitioner/kim", scope)
+
+    async def app(self, scope: str = "system/*.cruds") -> httpx.AsyncClient:
+        """A backend of the practice's own."""
+        return self.at(await self.house.token(scope))
+
+
+def to(reference: str) -> dict[str, str]:
+    return {"reference": reference}
+
+
+def team(client: str, practitioner: str) -> dict[str, Any]:
+    return {
+        "resourceType": "CareTeam",
+        "id": f"team-{client}",
+        "status": "active",
+        "subject": to(f"Patient/{client}"),
+        "participant": [{"member": to(f"Practitioner/{practitioner}")}],
+    }
+
+
+@pytest.fixture
+async def practice(house: Any) -> AsyncIterator[Practice]:
+    """Kim has Robin in care; Sam is somebody else's client."""
+    async with house.client(await house.token()) as system:
+        made = Practice(house, system, [])
+        await made.put(
+            *seeded(),
+            {"resourceType": "Patient", "id": "robin", "name": [{"given": ["Robin"], "family": "Sample"}]},
+            {"resourceType": "Patient", "id": "sam", "name": [{"given": ["Sam"], "family": "Other"}]},
+            {"resourceType": "Practitioner", "id": "kim"},
+            {"resourceType": "Practitioner", "id": "alex"},
+        )
+        await made.put(team("robin", "kim"), team("sam", "alex"))
+        yield made
+        for each in made.opened:
+            await each.aclose()
+
+
+@pytest.fixture
+async def app(practice: Practice) -> httpx.AsyncClient:
+    """A backend that may do everything."""
+    return await practice.app()
+
+
+@pytest.fixture
+async def robin(practice: Practice) -> httpx.AsyncClient:
+    return await practice.robin()
+
+
+@pytest.fixture
+async def kim(practice: Practice) -> httpx.AsyncClient:
+    return await practice.kim()
