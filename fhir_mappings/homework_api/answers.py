@@ -104,13 +104,13 @@ class _Filler:
     def _objects(self, row: Mapping[str, Any], scope: _Scope) -> Iterator[_Scope]:
         sent, pointer = scope.answers.get(row["linkId"], ()), scope.at(row["linkId"])
         if not isinstance(sent, list | tuple):
-            self._fault(pointer, "This group repeats: send a list of objects", "answer-type")
+            self._mind(pointer, "This group repeats: send a list of objects", "answer-type")
             return
         for at, each in enumerate(sent):
             if isinstance(each, dict):
                 yield _Scope(each, f"{pointer}/{at}")
             else:
-                self._fault(f"{pointer}/{at}", "Send an object with the answers of the group", "answer-type")
+                self._mind(f"{pointer}/{at}", "Send an object with the answers of the group", "answer-type")
 
     def _answers(self, row: Mapping[str, Any], scope: _Scope, place: str) -> list[JsonObject]:
         key = row["linkId"]
@@ -118,7 +118,7 @@ class _Filler:
             return []
         sent, pointer, repeats = scope.answers[key], scope.at(key), row.get("repeats", False)
         if isinstance(sent, list | tuple) is not repeats:
-            self._fault(
+            self._mind(
                 pointer, "Send a list: this question repeats" if repeats else "Send one answer, no list", "answer-type"
             )
             return []
@@ -132,7 +132,7 @@ class _Filler:
             try:
                 answer = _answer(row, value, forms.offered(row, self.held))
             except _Malformed as fault:
-                self._fault(where, str(fault), "answer-not-an-option" if row["type"] == "choice" else "answer-type")
+                self._mind(where, str(fault), "answer-not-an-option" if row["type"] == "choice" else "answer-type")
                 continue
             within = f"{place}.answer[{len(found)}]"
             self.filled.places[within] = where
@@ -148,9 +148,9 @@ class _Filler:
         for key in scope.answers:
             if key not in known:
                 sentence = f"The form asks no question {key[:80]!r}.{did_you_mean(key, known)}"
-                self._fault(scope.at(key), sentence, "item-unknown")
+                self._mind(scope.at(key), sentence, "item-unknown")
 
-    def _fault(self, pointer: str, sentence: str, code: str) -> None:
+    def _mind(self, pointer: str, sentence: str, code: str) -> None:
         self.filled.faults.append(Fault(pointer, sentence, code))
 
 

@@ -53,8 +53,8 @@ def _materials(definition: Mapping[str, Any]) -> Iterator[Material]:
 
 def _fit(definition: Mapping[str, Any], goals: list[str]) -> Fit | None:
     contexts = definition.get("useContext", ())
-    age: Mapping[str, Any] = next((each.get("valueRange", {}) for each in contexts if _is(each, USAGE, "age")), {})
-    minutes: Mapping[str, Any] = next((each.get("valueQuantity", {}) for each in contexts if _is(each, CONTEXT, "duration")), {})
+    age = _of(contexts, USAGE, "age").get("valueRange", {})
+    minutes = _of(contexts, CONTEXT, "duration").get("valueQuantity", {})
     found = present(
         goals=tuple(dict.fromkeys(goals)),
         least_age=_number(age.get("low", {})),
@@ -69,6 +69,11 @@ def _fit(definition: Mapping[str, Any], goals: list[str]) -> Fit | None:
 
 def _is(context: Mapping[str, Any], system: str, name: str) -> bool:
     return (context["code"].get("system"), context["code"].get("code")) == (system, name)
+
+
+def _of(contexts: Any, system: str, name: str) -> Mapping[str, Any]:
+    """The first context of a kind."""
+    return next((each for each in contexts if _is(each, system, name)), {})
 
 
 def _values(contexts: Any, name: str, system: str) -> Iterator[str]:
