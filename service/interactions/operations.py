@@ -29,7 +29,14 @@ class Operation:
     produces: tuple[str, ...] = (FHIR_JSON,)
 
 
-OPERATIONS: Final[tuple[Operation, ...]] = ()
+_SHAREABLE: Final = ("QuestionnaireResponse/I", "DocumentReference/I", "Observation/I")
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    Operation("lastn", ("Observation",), "Last observations of each code", f"{R4}Observation-lastn"),
+    Operation("share", _SHAREABLE, "Show what was private", f"{OURS}share", methods="POST", reading=False),
+    Operation("stats", ("Observation",), "Statistics of observations", f"{R4}Observation-stats"),
+    Operation("trend", ("Patient/I",), "Course of measures, and what has changed", f"{OURS}trend"),
+    Operation("unshare", _SHAREABLE, "Keep it to oneself again", f"{OURS}unshare", methods="POST", reading=False),
+)
 BY_NAME: Final = MappingProxyType({each.name: each for each in OPERATIONS})
 ROUTES: Final = tuple(
     (each.methods, f"{path}/${each.name}" if path else f"${each.name}", each.name)

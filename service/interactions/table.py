@@ -6,6 +6,7 @@ from typing import Final
 
 from service.call import Call, Reply
 from service.interactions import batch, create, delete, history, meta, operations, patch, read, search, update, validate
+from service.operations import lastn, share, stats, trend
 from service.store import Store
 
 Interaction = Callable[[Call, Store], Awaitable[Reply]]
@@ -49,5 +50,10 @@ INTERACTIONS: Final[Mapping[str, Interaction]] = MappingProxyType(
         "validate": validate.validate,
         "meta": meta.meta,
         "transaction": _bundle,
+        "lastn": lastn.lastn,
+        "share": share.share,
+        "stats": stats.stats,
+        "trend": trend.trend,
+        "unshare": share.unshare,
     }
 )

@@ -6,7 +6,8 @@ from schemas.outcome import Issue
 from service.call import Call, Reply
 from service.errors import BadRequest
 from service.index.subject import patient_asked
-from service.search import bundle, lastn, own
+from service.search import bundle, own
+from service.search import lastn as groups
 from service.search.find import terms
 from service.search.parse import parse
 from service.search.query import Query
@@ -17,7 +18,7 @@ _NOT_HERE: Final = ("_sort", "_count", "_cursor", "_include", "_revinclude", "_t
 _SUBJECTS: Final = ("patient", "subject")
 
 
-async def operate(call: Call, store: Store) -> Reply:
+async def lastn(call: Call, store: Store) -> Reply:
     """A searchset of the last `max` (1) Observations of each code that the other search parameters find, newest first."""
     call.grant.require("s", "Observation")
     most, params = _read(call)
@@ -32,9 +33,9 @@ async def operate(call: Call, store: Store) -> Reply:
     )
     query = own.within(query, call.grant, "s", call.tenant_id, call.now)
     rows = await _rows(call, store, query, most)
-    kept = lastn.latest(rows[: lastn.MOST], most, call.tenant_id, lambda row: store.unpack(row[0], row[3], row[4]))
+    kept = groups.latest(rows[: groups.MOST], most, call.tenant_id, lambda row: store.unpack(row[0], row[3], row[4]))
     made = bundle.entries(kept, "match", call.base, store.unpack, bundle.cut(query))
-    notes = list(query.ignored) + ([_cut()] if len(rows) > lastn.MOST else [])
+    notes = list(query.ignored) + ([_cut()] if len(rows) > groups.MOST else [])
     links = [("self", bundle.link(f"{call.base}/Observation/$lastn", call.params))]
     content = bundle.bundle([*made, *([bundle.note(notes)] if notes else [])], links, len(kept))
     return Reply(200, content, type="Observation", patient=patient_asked(tuple(params), None, call.base))
@@ -42,8 +43,8 @@ async def operate(call: Call, store: Store) -> Reply:
 
 async def _rows(call: Call, store: Store, query: Query, most: int) -> list[Any]:
     values = await terms(call, store, query)
-    shape = lastn.Shape(query.typed[0], len(values))
-    statement = STATEMENTS.get(lastn.page, shape, len(values) + 1, call.grant, call.tenant_id)
+    shape = groups.Shape(query.typed[0], len(values))
+    statement = STATEMENTS.get(groups.page, shape, len(values) + 1, call.grant, call.tenant_id)
     return list(await store.connection.fetch(statement.sql, *statement.bound(values, (most,))))
 
 
@@ -52,14 +53,14 @@ def _read(call: Call) -> tuple[int, list[tuple[str, str]]]:
     given = list(call.params) + list(_of_body(call))
     sizes = [value for name, value in given if name == "max"]
     params = [(name, value) for name, value in given if name != "max"]
-    if len(sizes) > 1 or not all(each.isascii() and each.isdigit() and 0 < int(each[:9]) for each in sizes):
+    if len(sizes) > 1 or not all(each.isascii() and each.isdigit() and int(each[:9]) > 0 for each in sizes):
         raise _malformed("max", "max is one whole number from 1 on: how many of each code")
     for name, _ in params:
         if name.partition(":")[0] in _NOT_HERE:
             raise _malformed(name, f"{name} has no place in $lastn: it answers with all it finds, newest first")
     if not any(name.partition(":")[0] in _SUBJECTS for name, _ in params):
         raise _malformed("patient", "$lastn needs a subject: patient=123, or subject=Patient/123")
-    if not lastn.names_codes(name for name, _ in params):
+    if not groups.names_codes(name for name, _ in params):
         raise _malformed("code", "$lastn needs category, or a parameter on codes such as code or code-value-concept")
     return (int(sizes[0][:9]) if sizes else 1), params
 
@@ -73,7 +74,9 @@ def _of_body(call: Call) -> list[tuple[str, str]]:
     for row in rows:
         value = next((value for name, value in row.items() if name.startswith("value")), None)
         if not isinstance(value, str | int):
-            raise _malformed(str(row.get("name", "")), "In $lastn every parameter is a search parameter, as valueString")
+            raise _malformed(
+                str(row.get("name", "")), "In $lastn every parameter is a search parameter, as valueString"
+            )
         found.append((str(row.get("name", "")), str(value)))
     return found
 
@@ -83,4 +86,6 @@ def _malformed(name: str, sentence: str) -> BadRequest:
 
 
 def _cut() -> Issue:
-    return Issue("warning", "incomplete", f"Only the newest {lastn.MOST} are here; ask for fewer codes, or a smaller max")
+    return Issue(
+        "warning", "incomplete", f"Only the newest {groups.MOST} are here; ask for fewer codes, or a smaller max"
+    )

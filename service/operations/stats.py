@@ -3,14 +3,15 @@
 Beside valueQuantity it counts valueInteger: totals of questionnaires are integers, and a figure is a figure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from fhir_mappings import figures
+from fhir_mappings.course import coded, number
 from schemas import dates, json
-from schemas.instruments import Code
+from schemas.instrument import Code
 from schemas.nearest import did_you_mean
 from service.call import Call, Reply
 from service.errors import BadRequest
@@ -27,7 +28,7 @@ _OTHER_NAMES: Final = {"max": "maximum", "min": "minimum"}
 """What the operation's own table calls two of the codes."""
 
 
-async def operate(call: Call, store: Store) -> Reply:
+async def stats(call: Call, store: Store) -> Reply:
     """A Parameters with one Observation for each code in `statistics`, and what they are made of in `source`."""
     call.grant.require("s", "Observation")
     given = asked(call, _NAMES)
@@ -36,7 +37,9 @@ async def operate(call: Call, store: Store) -> Reply:
         raise malformed("subject", "$stats needs a subject, such as Patient/123")
     codes, period, wanted = _codes(given), _period(given, call), _statistics(given)
     observations = await _observations(call, store, subject, codes, period)
-    made = figures.measured(observations, codes)
+    members = await _members(call, store, observations)
+    parts = [code for each in members for code in coded(each)]
+    made = figures.measured([*observations, *members], (*codes, *parts))
     parameters: list[JsonObject] = [
         {"name": "statistics", "resource": figures.observation(each, wanted, subject, period)} for each in made
     ]
@@ -98,26 +101,20 @@ def _period(given: Asked, call: Call) -> dict[str, str]:
 async def _observations(
     call: Call, store: Store, subject: str, codes: tuple[Code, ...], period: Mapping[str, str]
 ) -> list[JsonObject]:
-    """What is counted, newest first; the members of panels too."""
-    params = [
-        ("subject", subject),
-        ("combo-code", ",".join(f"{_escaped(system)}|{_escaped(code)}" if system else _escaped(code) for system, code in codes)),
-        ("status:not", "entered-in-error"),
-        *((("date", f"ge{period['start']}"),) if "start" in period else ()),
-        *((("date", f"le{period['end']}"),) if "end" in period else ()),
-    ]  # fmt: skip
+    """What is counted, newest first."""
+    params = [("subject", subject), ("combo-code", tokens(codes)), ("status:not", "entered-in-error")]
+    params += [("date", f"{bound}{period[name]}") for bound, name in (("ge", "start"), ("le", "end")) if name in period]
     found = await find(call, store, "Observation", params, "s", _MOST + 1)
     if len(found) > _MOST:
         raise BadRequest(f"There are more than {_MOST} of these; ask about a shorter time", code="too-costly")
-    made = [each.resource(store.codec) for each in found]
-    return made + await _members(call, store, made)
+    return [each.resource(store.codec) for each in found]
 
 
 async def _members(call: Call, store: Store, panels: list[JsonObject]) -> list[JsonObject]:
     """The Observations that are members of panels without values of their own, as if they were their components."""
     known = {f"Observation/{each['id']}" for each in panels}
     named = [
-        member.get("reference", "") for each in panels if figures.number(each) is None for member in each.get("hasMember", ())
+        member.get("reference", "") for each in panels if number(each) is None for member in each.get("hasMember", ())
     ]
     wanted = [each.removeprefix("Observation/") for each in dict.fromkeys(named) if each.startswith("Observation/")]
     wanted = [each for each in wanted if f"Observation/{each}" not in known][:_MEMBERS]
@@ -128,5 +125,10 @@ async def _members(call: Call, store: Store, panels: list[JsonObject]) -> list[J
     return [each.resource(store.codec) for each in found]
 
 
+def tokens(codes: Iterable[Code]) -> str:
+    """The value of a token parameter that finds these codes; an empty system is any."""
+    return ",".join(f"{_escaped(system)}|{_escaped(code)}" if system else _escaped(code) for system, code in codes)
+
+
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace(",", "\\,").replace("|", "\\|").replace("$", "\\$")
+    return "".join(f"\\{char}" if char in "\\,|$" else char for char in text)

@@ -8,6 +8,7 @@ import pytest
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 
 from schemas.registry import REGISTRY
+from service.interactions import operations
 
 Json = dict[str, Any]
 HELD = [each.name for each in REGISTRY.types.values() if each.storable]
@@ -115,7 +116,8 @@ async def test_every_include_that_it_names_can_be_asked_for(api: httpx.AsyncClie
 @pytest.mark.parametrize("name", HELD)
 async def test_every_operation_that_it_names_can_be_asked_for(api: httpx.AsyncClient, rest: Json, name: str) -> None:
     said = {each["name"] for each in resource(rest, name)["operation"]}
-    assert said == {"validate", "meta"} | ({"everything"} if name == "Patient" else set())
+    further = {each.name for each in operations.at(name)}
+    assert said == {"validate", "meta"} | ({"everything"} if name == "Patient" else set()) | further
     assert (await api.post(f"{name}/$validate", json={"resourceType": name})).status_code == 200
     assert (await api.get(f"{name}/none/$meta")).status_code == 404
 
