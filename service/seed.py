@@ -36,10 +36,13 @@ async def everything(database_url: str, origin: str) -> None:
             await connection.execute(_DICTIONARY, number, content)
         codec = Codec({row["id"]: row["dict"] for row in await connection.fetch(_DICTIONARIES)})
         everyone = await tenants.registered(connection)
-        complete = await _complete(connection, [tenant.id for tenant in everyone])
+        whole = tuple(library.seed())
+        complete = await _complete(connection, [tenant.id for tenant in everyone], whole)
         for tenant in everyone:
-            if tenant.id not in complete:
-                await _library(connection, codec, tenant.id, origin + tenant.path)
+            if (
+                tenant.id not in complete
+            ):  # a new version of a form is a new resource: what was edited or deleted stays so
+                await _create(connection, codec, tenant.id, origin + tenant.path, whole)
     finally:
         await connection.close()
 
@@ -51,9 +54,9 @@ def _shipped() -> Iterable[tuple[int, bytes]]:
             yield int(file.name.removesuffix(".zstd")), file.read_bytes()
 
 
-async def _complete(connection: Connection, tenant_ids: Sequence[int]) -> set[int]:
+async def _complete(connection: Connection, tenant_ids: Sequence[int], whole: Iterable[Mapping[str, Any]]) -> set[int]:
     """The tenants that have the whole library: a start must not take longer for each tenant that there is."""
-    wanted = {UUID(resource["id"]): REGISTRY.types[resource["resourceType"]].id for resource in library.seed()}
+    wanted = {UUID(resource["id"]): REGISTRY.types[resource["resourceType"]].id for resource in whole}
     rows = await connection.fetch(_COMPLETE, tenant_ids, sorted(set(wanted.values())), list(wanted), len(wanted))
     return {row["tenant_id"] for row in rows}
 
@@ -62,11 +65,6 @@ async def records(connection: Connection, tenant_id: int, base: str, resources: 
     """Create what is missing of `resources`, for a tenant whose FHIR base is `base`; what was edited or deleted stays so."""
     codec = Codec({row["id"]: row["dict"] for row in await connection.fetch(_DICTIONARIES)})
     await _create(connection, codec, tenant_id, base, resources)
-
-
-async def _library(connection: Connection, codec: Codec, tenant_id: int, base: str) -> None:
-    """A new version of a form is a new resource, so what a tenant edited or deleted stays so."""
-    await _create(connection, codec, tenant_id, base, library.seed())
 
 
 async def _create(
