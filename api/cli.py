@@ -45,6 +45,7 @@ from service.oauth.keys import Keys
 from service.settings import PREFIX, Settings
 
 OPENAPI: Final = Path(__file__).parent.parent / "openapi" / "hearth.json"
+HOMEWORK_OPENAPI: Final = OPENAPI.with_name("homework-api.json")
 
 app: Final = typer.Typer(name="hearth", help="Therapy homework as FHIR R4.", no_args_is_help=True, add_completion=False)
 tenants_app: Final = typer.Typer(help="The organisations that this server keeps apart.", no_args_is_help=True)
@@ -167,14 +168,17 @@ def doctor(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
 
 @app.command()
 def openapi(
-    write: Annotated[bool, typer.Option("--write", help="Write openapi/hearth.json of the checkout.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the documents below openapi/ of the checkout.")] = False,
+    homework: Annotated[bool, typer.Option("--homework", help="That of the homework API instead.")] = False,
 ) -> None:
-    """Print the OpenAPI document of the HTTP API."""
-    document = msgspec.json.format(json.encode(_load("api.worker").document()), indent=2).decode()
-    if write:
-        OPENAPI.write_text(f"{document}\n")
-    else:
-        typer.echo(document)
+    """Print the OpenAPI document of the FHIR API and what is around it, or that of the homework API."""
+    documents = {OPENAPI: "api.worker", HOMEWORK_OPENAPI: "api.homework.document"}
+    for path, module in documents.items():
+        text = msgspec.json.format(json.encode(_load(module).document()), indent=2).decode()
+        if write:
+            path.write_text(f"{text}\n")
+        elif homework is (path == HOMEWORK_OPENAPI):
+            typer.echo(text)
 
 
 @app.command()

@@ -1,11 +1,13 @@
 """The homework API as one ASGI application: bytes to a Request, the Reply to bytes. Docs: docs/homework-api.md."""
 
 import time
+from functools import cache
 from typing import Any, Final
 
 from api import cors, message, metrics, negotiation, trace
-from api.homework import problems
+from api.homework import document, problems
 from api.message import Receive, Scope, Send
+from schemas import json
 from service import logs, query_string
 from service.call import Reply
 from service.engine import ACT, Engine, Request
@@ -13,6 +15,7 @@ from service.errors import DEFECT, HearthError, MethodNotAllowed, NotAcceptable,
 from service.homework_api.endpoint import carried_out
 from service.homework_api.routes import Asked, route
 
+_DOCUMENT: Final = "openapi.json"
 _UNKNOWN: Final = "homework-unknown"
 _PREFLIGHT: Final = "homework-preflight"
 _JSON: Final = ("application/json", "application/problem+json", "application/*", "*/*")
@@ -38,11 +41,14 @@ class HomeworkApi:
             if cors.is_preflight(scope["method"], headers):
                 name, status, content, out = _PREFLIGHT, 204, None, [(b"vary", b"origin")]
             else:
-                asked = _asked(scope["method"], path)
-                name = f"homework-{asked.endpoint.name}"
-                reply = await self._answer(scope, receive, headers, tenant, base, asked, request_id)
+                if path == _DOCUMENT:
+                    name, reply = "homework-openapi", await self._document(tenant, scope["method"])
+                else:
+                    asked = _asked(scope["method"], path)
+                    name = f"homework-{asked.endpoint.name}"
+                    reply = await self._answer(scope, receive, headers, tenant, base, asked, request_id)
                 status, content, out = reply.status, reply.content, message.headers(reply)
-                media_type = reply.media_type or asked.endpoint.media_type
+                media_type = reply.media_type or "application/json"
         except HearthError as refusal:
             status, content = refusal.status, problems.problem(refusal, request_id)
             out = message.refusal_headers(refusal)
@@ -56,6 +62,13 @@ class HomeworkApi:
         metrics.observe(name, None, status, seconds)
         known = tenant if self._engine.knows(tenant) else None
         logs.request(request_id, known, name, None, status, seconds * 1000)
+
+    async def _document(self, tenant: str, method: str) -> Reply:
+        """The OpenAPI document, which anybody may read."""
+        if method not in ("GET", "HEAD"):
+            raise MethodNotAllowed("The document is only read", headers=[("Allow", "GET, HEAD")])
+        await self._engine.tenant_id(tenant)
+        return Reply(200, _encoded())
 
     async def _answer(
         self,
@@ -94,6 +107,11 @@ class HomeworkApi:
             self_url=f"{self._engine.settings.base_url}{scope['path']}",
         )
         return await self._engine.answer(request, carried_out(asked.endpoint, asked.ids))
+
+
+@cache
+def _encoded() -> bytes:
+    return json.encode(document.document())
 
 
 def _asked(method: str, path: str) -> Asked:

@@ -207,7 +207,7 @@ class AttainedTold(Model):
     fhir: References
 
 
-class Barrier(Model):
+class BarrierWord(Model):
     """A word for what can get in the way."""
 
     code: str

@@ -7,7 +7,7 @@ from fhir_mappings.homework_api import results as mapping
 from fhir_mappings.homework_api.element import code, id_of
 from fhir_mappings.observation import LOINC
 from schemas.homework import vocabulary
-from schemas.homework.results import SCALES, Barrier, RatingKindTold
+from schemas.homework.results import SCALES, BarrierWord, RatingKindTold
 from schemas.instruments import instruments
 from service.call import Reply
 from service.errors import Unprocessable
@@ -23,7 +23,8 @@ async def barriers(ask: Ask) -> Reply:
     """The words for what can get in the way."""
     known = vocabulary.words("barrier")
     return ask.listed(
-        [Barrier(code=each, title=known[each].title, meaning=known[each].meaning) for each in vocabulary.BARRIERS], None
+        [BarrierWord(code=each, title=known[each].title, meaning=known[each].meaning) for each in vocabulary.BARRIERS],
+        None,
     )
 
 

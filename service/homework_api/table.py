@@ -67,7 +67,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         query=queries.FormsQuery, listing=True,
     ),
     Endpoint("GET", "library/forms/{id}", library.form, "One form with its questions", ("Questionnaire.r",), said.Form),
-    Endpoint("GET", "barriers", outcomes.barriers, "Words for what can get in the way", (), results.Barrier, listing=True),
+    Endpoint("GET", "barriers", outcomes.barriers, "Words for what can get in the way", (), results.BarrierWord, listing=True),
     Endpoint(
         "GET", "assignments", assignments.listed, "Homework, what is due first on top", ("Task.s",), homework.Assignment,
         query=queries.AssignmentsQuery, listing=True,
