@@ -38,7 +38,7 @@ from service.pictures.sheet import MARGIN, TEXT, Sheet, lines_of
 WIDTH: Final = 720
 WIDTHS: Final = range(320, 1201)
 """How wide a picture may be, in pixels as people see them: letters keep their size whatever the width."""
-SCALES: Final = (1.0, 3.0)
+SCALES: Final = (1, 3)
 """The least and the most pixels of a PNG for each of those."""
 Format: TypeAlias = Literal["svg", "png"]
 Given = ParamSpec("Given")
@@ -52,7 +52,7 @@ class Look:
     language: str = "en"
     theme: Theme = "auto"
     width: int = WIDTH
-    scale: float = 2.0
+    scale: int = 2
 
 
 def drawn(series: Series, form: Format, look: Look) -> bytes:

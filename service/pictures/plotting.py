@@ -43,7 +43,7 @@ def svg(drawn: "Figure") -> str:
     return written.getvalue().decode()
 
 
-def png(drawn: "Figure", scale: float, title: str, description: str) -> bytes:
+def png(drawn: "Figure", scale: int, title: str, description: str) -> bytes:
     """The figure as PNG, `scale` pixels to each of its own, with its title and description written into it."""
     written = BytesIO()
     metadata = {"Title": title, "Description": description, "Software": None}

@@ -20,6 +20,7 @@ _NARROW: Final = 480
 """Below this width the names of the bands stand below the curve, not beside it."""
 _KEY_ROW: Final = 22
 _MARK_WIDTH: Final = 132
+_BAND_WIDTH: Final = 200
 
 
 def height(series: ScoreSeries, width: int, phrases: Phrases) -> int:
@@ -66,8 +67,12 @@ def _across(points: Sequence[Point], start: float, end: float) -> Span:
 
 
 def _label_room(series: ScoreSeries, phrases: Phrases) -> float:
-    labels = [_band_name(band, phrases) for band in series.bands]
-    return max((width_of(label, TEXT - 1) for label in labels), default=0) + 4
+    lines = [line for band in series.bands for line in _band_lines(band, phrases)]
+    return max((width_of(line, TEXT - 1) for line in lines), default=0) + 4
+
+
+def _band_lines(band: Band, phrases: Phrases) -> list[str]:
+    return lines_of(_band_name(band, phrases), TEXT - 1, _BAND_WIDTH, 3)
 
 
 def _band_name(band: Band, phrases: Phrases) -> str:
@@ -86,7 +91,10 @@ def _draw_bands(sheet: Sheet, bands: Sequence[Band], up: Span, left: float, righ
         sheet.box(left, up(upper), right - left, up(band.low) - up(upper), role)
         middle = (up(upper) + up(band.low)) / 2
         if sheet.width >= _NARROW:
-            sheet.text(right + 10, middle, _band_name(band, phrases), size=TEXT - 1, role="soft", on="center")
+            lines = _band_lines(band, phrases)
+            for row, line in enumerate(lines):
+                y = middle + (row - (len(lines) - 1) / 2) * 15
+                sheet.text(right + 10, y, line, size=TEXT - 1, role="soft", on="center")
         else:
             y = up.start + 48 + (len(bands) - 1 - index) * _KEY_ROW
             sheet.box(left, y - 7, 14, 14, role, "faint")
