@@ -68,6 +68,8 @@ class CompiledQuestionnaire:
     """The items that have enableWhen."""
     extracts: bool
     """Whether any item's answers become Observations by its own declaration."""
+    has_copyright: bool
+    """Whether it says by which right its words are used."""
 
 
 def compile_questionnaire(questionnaire: Mapping[str, Any]) -> CompiledQuestionnaire:
@@ -87,6 +89,7 @@ def compile_questionnaire(questionnaire: Mapping[str, Any]) -> CompiledQuestionn
         ancestors=MappingProxyType(ancestors),
         enablement=compile_enablement(raw, ancestors),
         extracts=any(item.extract and item.codes for item in items.values()),
+        has_copyright=bool(questionnaire.get("copyright")),
     )
 
 

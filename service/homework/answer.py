@@ -4,6 +4,7 @@ They follow in the transaction of the answer itself, under the service's own aut
 be allowed to write scores. https://hl7.org/fhir/uv/sdc/extraction.html
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -16,6 +17,8 @@ from schemas import dates, ids, json
 from schemas.outcome import Issue, error
 from service.call import Call
 from service.errors import Unprocessable
+from service.homework import instruments, risk
+from service.homework.asking import asking
 from service.homework.authority import found, under_labels
 from service.homework.planned import Planned
 from service.search.find import Found, find
@@ -25,16 +28,19 @@ JsonObject = dict[str, Any]
 ASSEMBLER: Final = "Device/hearth"
 CAUSE: Final = "QuestionnaireResponse"
 """The type of which a write has consequences that its AuditEvent names."""
-_OPEN: Final = ",".join(sorted(OPEN))
 SCORED: Final = ("completed", "amended")
 
 
 async def faults(call: Call, store: Store, resource: JsonObject) -> list[Issue]:
-    """What `followed` would refuse about a resource, for $validate."""
+    """What `followed` would refuse, or say, about a resource, for $validate."""
+    if resource.get("resourceType") == "Questionnaire":
+        return await instruments.faults(store, resource)
     if resource.get("resourceType") != "QuestionnaireResponse" or "questionnaire" not in resource:
         return []
     found = await _questionnaire(call, store, resource, ())
-    return [_unknown(resource)] if found is None else _checked(resource, found)
+    if found is None:
+        return [_unknown(resource)]
+    return await _checked(call, resource, found) or await instruments.unscored(store, found)
 
 
 async def follow(call: Call, store: Store, change: Change, planned: Planned) -> None:
@@ -45,15 +51,20 @@ async def follow(call: Call, store: Store, change: Change, planned: Planned) -> 
     questionnaire = await _questionnaire(call, store, response, planned.of("Questionnaire"))
     if questionnaire is None:
         raise Unprocessable(issues=[_unknown(response)], about=(change.type, change.id))
-    issues = _checked(response, questionnaire)
+    issues = await _checked(call, response, questionnaire)
     if issues:
         raise Unprocessable(issues=issues, about=(change.type, change.id))
     done = await _complete(call, store, change, planned) if response["status"] in SCORED else None
     await _score(call, store, change, questionnaire, done, planned)
+    await risk.answered(call, store, change, questionnaire, done, planned)
 
 
-def _checked(response: JsonObject, questionnaire: CompiledQuestionnaire) -> list[Issue]:
-    return [issue for issue in check_response(response, questionnaire) if issue.severity == "error"]
+async def _checked(call: Call, response: JsonObject, questionnaire: CompiledQuestionnaire) -> list[Issue]:
+    if questionnaire.expressions is None:
+        issues = check_response(response, questionnaire)
+    else:  # somebody's program, which may take its time
+        issues = await asyncio.to_thread(check_response, response, questionnaire, dates.instant(call.now))
+    return [issue for issue in issues if issue.severity == "error"]
 
 
 def _unknown(response: JsonObject) -> Issue:
@@ -102,6 +113,9 @@ async def _score(
     earlier = await _earlier(call, store, change) if change.before is not None else {}
     if change.resource["status"] not in SCORED and not earlier:
         return
+    settled = change.resource["status"] in SCORED
+    active = await instruments.active(change, questionnaire, planned) if settled else ()
+    sex = await instruments.sex(call, store, change.resource, questionnaire, planned) if settled else None
     made = derive(
         change.resource,
         questionnaire,
@@ -111,6 +125,8 @@ async def _score(
         assembler=ASSEMBLER,
         previous=[each.resource(store.codec) for each in earlier.values()],
         focus=task,
+        active=active,
+        sex=sex,
     )
     for resource in made:
         known = earlier.get(resource["id"])
@@ -128,7 +144,7 @@ async def _complete(call: Call, store: Store, change: Change, planned: Planned) 
     assert change.resource is not None
     response = {**change.resource, "id": change.id}
     writing = {each.id: each.resource for each in planned.of("Task")}
-    held = {each.id: each for each in await _asking(call, store, response) if each.id not in writing}
+    held = {each.id: each for each in await asking(call, store, response, OPEN) if each.id not in writing}
     tasks = [{**task, "id": task_id} for task_id, task in writing.items() if task is not None]
     tasks += [each.resource(store.codec) for each in held.values()]
     answered = answered_task(tasks, response)
@@ -139,14 +155,3 @@ async def _complete(call: Call, store: Store, change: Change, planned: Planned) 
     # Where the same transaction writes the Task, both are one version of it.
     planned.put("Task", task_id, done, held[task_id].stored if task_id in held else None)
     return f"Task/{task_id}"
-
-
-async def _asking(call: Call, store: Store, response: JsonObject) -> list[Found]:
-    """The open Tasks that share a request or plan with the response, or have its draft as output already."""
-    requests = [each.get("reference", "") for each in response.get("basedOn", ())]
-    wanted = ",".join(each for each in requests if each.startswith(("ServiceRequest/", "CarePlan/")))
-    if wanted:
-        return await found(call, store, "Task", [("based-on", wanted), ("status", _OPEN)], 200)
-    return await found(
-        call, store, "Task", [("output", f"QuestionnaireResponse/{response['id']}"), ("status", _OPEN)], 50
-    )

@@ -77,7 +77,7 @@ class HomeworkPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
 DEFAULT: Final = HomeworkPolicy()
 _KNOWN: Final[WeakKeyDictionary[Connection, dict[int, tuple[float, HomeworkPolicy]]]] = WeakKeyDictionary()
 """By connection, which is to one database, and tenant: until when the policy is good, and the policy."""
-_KEPT: Final = 5.0
+_KEPT: Final = 60.0
 _MOST: Final = 1000
 
 
@@ -87,7 +87,7 @@ async def of(connection: Connection, tenant_id: int) -> HomeworkPolicy:
 
 
 async def known(connection: Connection, tenant_id: int) -> HomeworkPolicy:
-    """The policy as it was some seconds ago at most: for what every answer asks, without a statement for each."""
+    """The policy as it was a minute ago at most: for what every answer asks, without a statement for each."""
     held = _KNOWN.setdefault(connection, {})
     until, policy = held.get(tenant_id, (0.0, DEFAULT))
     if until < monotonic():

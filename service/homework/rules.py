@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from service.call import Call
-from service.homework import answer, sharing, task
+from service.homework import answer, instruments, risk, sharing, task
 from service.homework.planned import Planned
 from service.store import Change, Store
 
@@ -12,6 +12,8 @@ Rule = Callable[[Call, Store, Change, Planned], Awaitable[None]]
 """Looks at one change and plans what follows; sends no statement where nothing does."""
 RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("Task", task.follow),
+    ("Task", risk.follow_task),
+    ("Questionnaire", instruments.follow),
     ("QuestionnaireResponse", answer.follow),
     *((name, sharing.follow) for name in sharing.SHAREABLE),
 )

@@ -53,6 +53,7 @@ async def api(app: Hearth, new_house: Callable[[], Awaitable[Any]]) -> AsyncIter
         for name in ("p", "q"):
             assert (await http.put(f"Patient/{name}", json=patient(name, active=True))).status_code == 201
             assert (await http.post("Task", json=TASK)).status_code == 201
+        assert (await http.post("QuestionnaireResponse", json=response())).status_code == 201  # the policy is known now
         yield http
 
 
@@ -77,9 +78,10 @@ def phq9() -> Json:
     return next(each for each in library.seed() if each["resourceType"] == "Questionnaire" and each["url"] == url)
 
 
-def response(**members: Any) -> Json:
+def response(ninth: str = "LA6568-5", **members: Any) -> Json:
     """A completed PHQ-9."""
     coding = {"system": "http://loinc.org", "code": "LA6569-3", "display": "Several days"}
+    last = {"system": "http://loinc.org", "code": ninth}
     asked = [each["linkId"] for each in phq9()["item"] if each["type"] == "choice"]
     return {
         "resourceType": "QuestionnaireResponse",
@@ -87,7 +89,8 @@ def response(**members: Any) -> Json:
         "questionnaire": phq9()["url"],
         "subject": {"reference": "Patient/p"},
         "authored": "2026-11-25T03:00:00Z",
-        "item": [{"linkId": each, "answer": [{"valueCoding": coding}]} for each in asked[:9]],
+        "item": [{"linkId": each, "answer": [{"valueCoding": coding}]} for each in asked[:8]]
+        + [{"linkId": asked[8], "answer": [{"valueCoding": last}]}],
     } | members
 
 
@@ -164,6 +167,8 @@ CASES: Final[list[tuple[str, int, int, str, str, Json]]] = [
     ),
     # the Questionnaire, the Tasks that may be answered, one insert for answer, results and Provenance
     ("PHQ-9 response", 201, 4, "POST", "QuestionnaireResponse", {"json": response()}),
+    # besides, who assigned it, whose care the client is in, and which language they read
+    ("PHQ-9 response that tells of risk", 201, 7, "POST", "QuestionnaireResponse", {"json": response("LA6569-3")}),
     ("response without Questionnaire", 201, 2, "POST", "QuestionnaireResponse",
      {"json": {"resourceType": "QuestionnaireResponse", "status": "completed"}}),
     # the key, the insert, the answer under the key
