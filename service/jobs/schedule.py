@@ -12,13 +12,14 @@ import structlog
 
 from service import tenants
 from service.engine import Engine
+from service.homework import escalation
 from service.tenants import Tenant
 
 TickRun = Callable[[Engine, Tenant, datetime], Awaitable[None]]
 """Does what is due in one tenant: (engine, tenant, now)."""
 Tick = tuple[str, int, TickRun]
 """A name, how many seconds apart (a minute at the least), and what runs in every tenant then."""
-TICKS: Final[tuple[Tick, ...]] = ()
+TICKS: Final[tuple[Tick, ...]] = (("escalate", 60, escalation.escalate),)
 BEAT_SECONDS: Final = 20.0
 """How often each worker sees to it that every tick has its next beat."""
 PREFIX: Final = "tick."
