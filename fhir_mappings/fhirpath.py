@@ -19,7 +19,7 @@ TOKENS: Final = 1_500
 """Parsing takes time with their square: so many take a second, once."""
 NODES: Final = 50_000
 """Elements of everything that the expressions of one piece of work look at."""
-STEPS: Final = 400_000
+STEPS: Final = 200_000
 """Steps of all expressions of one piece of work: two seconds of one core."""
 _KEPT: Final = 512
 

@@ -25,6 +25,7 @@ from fhir_mappings.fhirpath import Budget, Environment, Value
 from fhir_mappings.fhirpath_functions import BUDGET, ENVIRONMENT, FUNCTIONS, R4, require_small
 
 _SQUARE: Final = frozenset(("distinct", "isDistinct", "union", "intersect", "exclude", "subsetOf", "supersetOf"))
+_WALKS: Final = frozenset(("children", "descendants", "repeat", "answers"))
 _SCOPE: Final = ("$this", "$index", "$total")
 _SYSTEM: Final = {"Boolean": "boolean", "String": "string", "Integer": "integer", "Decimal": "decimal"}
 _MESSAGES: Final = (
@@ -182,6 +183,8 @@ def _invoked(ctx: Any, data: Any, node: Any, budget: Budget) -> Any:
         budget.spend(len(data) ** 2 >> 6)
     scope = {each: ctx[each] for each in _SCOPE if each in ctx}
     result = _evaluated(ctx, data, node)
+    if name in _WALKS and isinstance(result, list):
+        budget.spend(len(result) << 1)
     for each in _SCOPE:
         if each in scope:
             ctx[each] = scope[each]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from fhir_mappings.expressions import Behaviour
 from fhir_mappings.questionnaire.compiled import Bound, CompiledQuestionnaire, Item
 from fhir_mappings.questionnaire.enablement import Enabled
 from fhir_mappings.questionnaire.values import compare, span, value_name
@@ -33,6 +34,7 @@ class Rules:
 _TYPES_ONLY: Final = Rules(limits=False, whole=False)
 _DRAFT: Final = Rules(limits=True, whole=False)
 _WHOLE: Final = Rules(limits=True, whole=True)
+_UNDATED: Final = "1970-01-01T00:00:00.000Z"
 _RULES: Final[Mapping[str, Rules]] = {
     "completed": _WHOLE,
     "amended": _WHOLE,
@@ -42,17 +44,31 @@ _RULES: Final[Mapping[str, Rules]] = {
 }
 
 
-def check_response(response: Mapping[str, Any], questionnaire: CompiledQuestionnaire) -> list[Issue]:
+def check_response(
+    response: Mapping[str, Any], questionnaire: CompiledQuestionnaire, now: str | None = None
+) -> list[Issue]:
     """Every fault of the response against the Questionnaire, each with its place and what would be right.
 
+    `now` (a FHIR instant) is what the form's expressions call now() and today(); without it, when the response was authored.
     completed and amended: everything. in-progress: as a draft may be unfinished, required items may be missing and
     answers to disabled items may stay. stopped and entered-in-error: structure and types only.
     """
     rules = _RULES.get(response.get("status", ""), _WHOLE)
-    enabled = Enabled(questionnaire.enablement) if rules.whole and questionnaire.enablement else None
-    check = _Check(questionnaire, rules, enabled)
+    try:
+        behaviour = _behaviour(response, questionnaire, now) if rules.whole else None
+    except OverflowError as fault:
+        return [Issue("error", "too-costly", str(fault), ("QuestionnaireResponse",), "expression-not-evaluated")]
+    expressed = behaviour.enabled if behaviour is not None and behaviour.form.decides else None
+    decides = rules.whole and (questionnaire.enablement or expressed)
+    check = _Check(questionnaire, rules, Enabled(questionnaire.enablement, expressed) if decides else None)
     check.container(response, questionnaire, "QuestionnaireResponse", (response,))
-    return check.issues
+    return check.issues if behaviour is None else [*check.issues, *behaviour.broken()]
+
+
+def _behaviour(response: Mapping[str, Any], questionnaire: CompiledQuestionnaire, now: str | None) -> Behaviour | None:
+    if questionnaire.expressions is None:
+        return None
+    return Behaviour(questionnaire.expressions, response, now or str(response.get("authored", "")) or _UNDATED)
 
 
 @dataclass(slots=True)

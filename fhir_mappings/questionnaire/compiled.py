@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from fhir_mappings.expressions import FormExpressions, compile_expressions
 from fhir_mappings.questionnaire import options, values
 from fhir_mappings.questionnaire.enablement import Enablement, compile_enablement
 
@@ -68,6 +69,8 @@ class CompiledQuestionnaire:
     """The items that have enableWhen."""
     extracts: bool
     """Whether any item's answers become Observations by its own declaration."""
+    expressions: FormExpressions | None
+    """What the form computes and demands in FHIRPath; None where it does not."""
     has_copyright: bool
     """Whether it says by which right its words are used."""
 
@@ -89,6 +92,7 @@ def compile_questionnaire(questionnaire: Mapping[str, Any]) -> CompiledQuestionn
         ancestors=MappingProxyType(ancestors),
         enablement=compile_enablement(raw, ancestors),
         extracts=any(item.extract and item.codes for item in items.values()),
+        expressions=compile_expressions(questionnaire),
         has_copyright=bool(questionnaire.get("copyright")),
     )
 

@@ -6,7 +6,7 @@ question count as none. Items whose conditions depend on each other in a circle,
 are left undecided: answering them is as right as not answering them.
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -84,6 +84,8 @@ class Enabled:
     """Answers, for one response, whether an item is enabled; every decision is made once."""
 
     enablement: Mapping[str, Enablement]
+    expressed: Callable[[str, tuple[Mapping[str, Any], ...]], bool | None] | None = None
+    """Decides for items without enableWhen by their enableWhenExpression."""
     _decisions: dict[tuple[int, str], bool | None] = field(default_factory=dict)
     _indexes: dict[int, dict[str, list[Mapping[str, Any]]]] = field(default_factory=dict)
 
@@ -95,13 +97,24 @@ class Enabled:
         """
         rule = self.enablement.get(link_id)
         if rule is None:
-            return True
+            return True if self.expressed is None else self._by_expression(self.expressed, link_id, chain)
         if not rule.decidable:
             return None
         key = (id(chain[-1]), link_id)
         if key not in self._decisions:
             met = (self._met(condition, chain[: condition.depth + 1]) for condition in rule.conditions)
             self._decisions[key] = all(met) if rule.every else any(met)
+        return self._decisions[key]
+
+    def _by_expression(
+        self,
+        expressed: Callable[[str, tuple[Mapping[str, Any], ...]], bool | None],
+        link_id: str,
+        chain: tuple[Mapping[str, Any], ...],
+    ) -> bool | None:
+        key = (id(chain[-1]), link_id)
+        if key not in self._decisions:
+            self._decisions[key] = expressed(link_id, chain)
         return self._decisions[key]
 
     def _met(self, condition: Condition, chain: tuple[Mapping[str, Any], ...]) -> bool:
