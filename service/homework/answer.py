@@ -5,7 +5,7 @@ be allowed to write scores. https://hl7.org/fhir/uv/sdc/extraction.html
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 from fhir_mappings.assignment import OPEN, answered_task, complete_task
 from fhir_mappings.extraction import derive
 from fhir_mappings.questionnaire import CompiledQuestionnaire, check_response, compile_questionnaire
+from fhir_mappings.sdc.calculated import with_calculated
 from schemas import dates, ids, json
 from schemas.outcome import Issue, error
 from service.call import Call
@@ -117,7 +118,7 @@ async def _score(
     active = await instruments.active(change, questionnaire, planned) if settled else ()
     sex = await instruments.sex(call, store, change.resource, questionnaire, planned) if settled else None
     made = derive(
-        change.resource,
+        await _computed(call, change.resource, questionnaire),
         questionnaire,
         response_reference=f"QuestionnaireResponse/{change.id}",
         ids=lambda: str(ids.new(call.now.timestamp())),
@@ -131,6 +132,13 @@ async def _score(
     for resource in made:
         known = earlier.get(resource["id"])
         planned.put(resource["resourceType"], resource["id"], resource, None if known is None else known.stored)
+
+
+async def _computed(call: Call, response: JsonObject, questionnaire: CompiledQuestionnaire) -> Mapping[str, Any]:
+    """The response with what its form computes and it does not say: only for what is derived, never written back."""
+    if questionnaire.expressions is None or not questionnaire.expressions.calculates:
+        return response
+    return await asyncio.to_thread(with_calculated, response, questionnaire, dates.instant(call.now))
 
 
 async def _earlier(call: Call, store: Store, change: Change) -> dict[str, Found]:
