@@ -33,6 +33,8 @@ _SHAREABLE: Final = ("QuestionnaireResponse/I", "DocumentReference/I", "Observat
 _SVG, _PNG, _PLAIN_JSON, _HTML, _PDF = "image/svg+xml", "image/png", "application/json", "text/html", "application/pdf"
 _PRINTED: Final = ("Task/I", "ActivityDefinition/I", "Questionnaire/I")
 OPERATIONS: Final[tuple[Operation, ...]] = (
+    Operation("adherence", ("Patient/I",), "How much of what was planned was done", f"{OURS}adherence"),
+    Operation("adherence-change", ("Patient", "Patient/I"), "Homework and change together", f"{OURS}adherence-change"),
     Operation("chart", ("Patient/I",), "Progress as a picture", f"{OURS}chart", produces=(_SVG, _PNG, _PLAIN_JSON)),
     Operation("handout", _PRINTED, "A sheet to take home", f"{OURS}handout", produces=(_HTML, _PDF)),
     Operation("lastn", ("Observation",), "Last observations of each code", f"{R4}Observation-lastn"),

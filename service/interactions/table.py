@@ -6,7 +6,7 @@ from typing import Final
 
 from service.call import Call, Reply
 from service.interactions import batch, create, delete, history, meta, operations, patch, read, search, update, validate
-from service.operations import chart, handout, lastn, share, stats, trend
+from service.operations import adherence, adherence_change, chart, handout, lastn, share, stats, trend
 from service.store import Store
 
 Interaction = Callable[[Call, Store], Awaitable[Reply]]
@@ -50,6 +50,8 @@ INTERACTIONS: Final[Mapping[str, Interaction]] = MappingProxyType(
         "validate": validate.validate,
         "meta": meta.meta,
         "transaction": _bundle,
+        "adherence": adherence.adherence,
+        "adherence-change": adherence_change.adherence_change,
         "chart": chart.chart,
         "handout": handout.handout,
         "lastn": lastn.lastn,
