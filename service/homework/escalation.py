@@ -28,7 +28,7 @@ async def escalate(engine: Engine, tenant: Tenant, now: datetime) -> None:
         params = [
             ("code", f"{ACTIVITY_TYPE}|{risk.REVIEW_CODE}"),
             ("status", ",".join(sorted(risk.WAITING))),
-            ("due", f"lt{dates.instant(now)}"),
+            ("due", f"eb{dates.instant(now)}"),
             ("_sort", "due"),
         ]
         late = await found(call, store, "Task", params, _AT_ONCE)

@@ -4,6 +4,7 @@ They follow in the transaction of the answer, whatever hides it, and say by code
 https://hl7.org/fhir/R4/flag.html
 """
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -92,7 +93,9 @@ def _event(call: Call, change: Change, resource: Mapping[str, Any]) -> Event:
     said = f"{change.type}/{change.id}"
     subject = resource.get("subject") or resource.get("source") or {"display": "Nobody was named"}
     hidden = labels.CLIENT_ONLY in labels.carried(resource)
-    return Event(said, said, subject, resource.get("encounter"), hidden, dates.instant(call.now))
+    # Of what is hidden not even the id is told, and what is hidden now may be shown later: the key is the same for both.
+    key = str(uuid.uuid5(uuid.NAMESPACE_URL, said))
+    return Event(key, said, subject, resource.get("encounter"), hidden, dates.instant(call.now))
 
 
 async def _reviews(call: Call, store: Store, event: Event) -> list[tuple[Found, JsonObject]]:
@@ -206,10 +209,11 @@ async def _step(call: Call, store: Store, change: Change, planned: Planned) -> N
 
 async def _lower(call: Call, store: Store, review: Mapping[str, Any], status: str, planned: Planned) -> None:
     flag_id = risk.flag_of(review)
-    held = await found(call, store, "Flag", [("_id", flag_id), ("status", "active")], 1) if flag_id else []
+    held = await found(call, store, "Flag", [("_id", flag_id)], 1) if flag_id else []
     for each in held:
-        flag = risk.lowered(each.resource(store.codec), status, dates.instant(call.now))
-        planned.put("Flag", each.id, flag, each.stored)
+        flag = each.resource(store.codec)
+        if flag.get("status") == "active":
+            planned.put("Flag", each.id, risk.lowered(flag, status, dates.instant(call.now)), each.stored)
 
 
 def _kept(change: Change) -> Unprocessable:
