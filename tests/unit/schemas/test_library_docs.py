@@ -58,7 +58,9 @@ def _activity(activity: dict[str, Any]) -> str:
     codings = [coding for topic in activity["topic"] for coding in topic["coding"] if coding["system"] == TOPIC]
     topics = [coding["code"] for coding in codings]
     related = activity.get("relatedArtifact", ())
-    forms = [f"`{each['resource'].rsplit('/', 1)[1].partition('|')[0]}`" for each in related if "resource" in each]
+    forms = [
+        f"`{each['resource'].rsplit('/', 1)[1].partition('|')[0]}`" for each in related if each["type"] == "depends-on"
+    ]
     formats = [each["label"] for each in related if "label" in each]
     goals = _codes(topic for topic in topics if topic != "self-treatment")
     own = "yes" if "self-treatment" in topics else ""
