@@ -22,14 +22,22 @@ _COUNSELLING: Final = {"system": "http://snomed.info/sct", "code": "409063005", 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a therapist and a client agreed on: who, which activity of the library, from when to when."""
+    """What a therapist and a client agreed on: who, which activity, from when to when; without an end it stays open.
+
+    The activity is one of the library, or looks like one: `title` and `code`, but no `url`.
+    """
 
     patient: str
     practitioner: str
     activity: Mapping[str, Any]
     start: str
-    end: str
+    end: str | None
     now: str
+
+    @property
+    def period(self) -> dict[str, str]:
+        """From when to when."""
+        return {"start": self.start} | ({"end": self.end} if self.end is not None else {})
 
 
 def assign(assignment: Assignment, ids: Callable[[], str]) -> dict[str, Any]:
@@ -69,7 +77,7 @@ def care_plan(assignment: Assignment, request: str) -> dict[str, Any]:
         "category": list(_PLAN_CATEGORIES),
         "title": "Between-session work",
         "subject": {"reference": assignment.patient},
-        "period": {"start": assignment.start, "end": assignment.end},
+        "period": assignment.period,
         "created": assignment.now,
         "author": {"reference": assignment.practitioner},
         "activity": [{"reference": {"reference": request}}],
@@ -82,14 +90,14 @@ def service_request(assignment: Assignment) -> dict[str, Any]:
     body: dict[str, Any] = {
         "resourceType": "ServiceRequest",
         "meta": {"security": list(DEFAULT_LABELS)},
-        "instantiatesCanonical": [canonical(activity)],
+        **({"instantiatesCanonical": [canonical(activity)]} if "url" in activity else {}),
         "status": "active",
         "intent": "order",
         "category": [{"coding": [_COUNSELLING]}],
         "code": activity["code"],
         "subject": {"reference": assignment.patient},
     }
-    bounds = {"boundsPeriod": {"start": assignment.start, "end": assignment.end}}
+    bounds = {"boundsPeriod": assignment.period}
     repeat = activity.get("timingTiming", {}).get("repeat", {})
     repeat = {name: value for name, value in repeat.items() if not name.startswith("bounds")}
     body["occurrenceTiming"] = {"repeat": {**bounds, **repeat}}
@@ -115,7 +123,7 @@ def task(assignment: Assignment, request: str) -> dict[str, Any]:
     return {
         "resourceType": "Task",
         "meta": {"security": list(DEFAULT_LABELS)},
-        "instantiatesCanonical": canonical(activity),
+        **({"instantiatesCanonical": canonical(activity)} if "url" in activity else {}),
         "basedOn": [{"reference": request}],
         "status": "ready",
         "businessStatus": {"coding": [{"system": f"{BASE}/CodeSystem/homework-business-status", "code": "agreed"}]},
@@ -128,6 +136,6 @@ def task(assignment: Assignment, request: str) -> dict[str, Any]:
         "lastModified": assignment.now,
         "requester": {"reference": assignment.practitioner},
         "owner": {"reference": assignment.patient},
-        "restriction": {"period": {"start": assignment.start, "end": assignment.end}},
+        "restriction": {"period": assignment.period},
         **({"input": inputs} if inputs else {}),
     }

@@ -5,6 +5,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
+from fhir_mappings import occurrence
 from fhir_mappings.assignment import asked_for
 from fhir_mappings.homework_api import dose as doses
 from fhir_mappings.homework_api.element import code, extensions, id_of, ids_of, present, role, target, words
@@ -13,10 +14,15 @@ from schemas import dates
 from schemas.homework import vocabulary
 from schemas.homework.assignments import Assignment, Barrier, Material
 from schemas.homework.model import Note, Ratio
+from schemas.library import BASE
 
 JsonObject = dict[str, Any]
 REPLACES: Final = "http://hl7.org/fhir/StructureDefinition/task-replaces"
 GOAL: Final = "http://hl7.org/fhir/StructureDefinition/resource-pertainsToGoal"
+STEP: Final = f"{BASE}/NamingSystem/homework-step"
+"""Identifiers of the pieces that an assignment is split into: `{Task id}/{number}`."""
+PAUSED_UNTIL: Final = f"{BASE}/StructureDefinition/paused-until"
+"""Extension of a statusReason (valueDateTime): a client writes no other part of a Task."""
 TASK_IO: Final = vocabulary.system("task-io")
 _UNTIMED: Final = MappingProxyType(
     {
@@ -57,7 +63,7 @@ def assignment(task: Mapping[str, Any], request: Mapping[str, Any] | None, now: 
         starts=period.get("start"),
         due=period.get("end"),
         paused_until=paused_until(task),
-        series=next(iter(ids_of(task.get("partOf", ()), "Task")), None),
+        part_of=next(iter(ids_of(task.get("partOf", ()), "Task")), None),
         replaces=next((id_of(each.get("valueReference"), "Task") for each in extensions(task, REPLACES)), None),
         goals=goals(task, behind) or None,
         set=task.get("groupIdentifier", {}).get("value"),
@@ -65,7 +71,7 @@ def assignment(task: Mapping[str, Any], request: Mapping[str, Any] | None, now: 
         started_at=task.get("executionPeriod", {}).get("start"),
         ended_at=task.get("executionPeriod", {}).get("end"),
         barrier=barrier(task.get("statusReason")),
-        reviewed=True if business_status(task) == "reviewed" else None,
+        reviewed=True if is_reviewed(task) else None,
         progress=_progress(outputs),
         reflection=_said(outputs, "reflection"),
         notes=tuple(map(_note, task.get("note", ()))) or None,
@@ -77,11 +83,12 @@ def assignment(task: Mapping[str, Any], request: Mapping[str, Any] | None, now: 
 
 
 def kind(task: Mapping[str, Any], request: Mapping[str, Any] | None) -> str:
-    """Single, series or occurrence."""
-    if task.get("partOf"):
+    """One of schemas.homework.assignments.KINDS."""
+    if occurrence.is_occurrence(task):
         return "occurrence"
-    repeats = doses.is_repeated((request or {}).get("occurrenceTiming", {}))
-    return "series" if repeats else "single"
+    if occurrence.named(task, STEP) is not None:
+        return "step"
+    return "series" if doses.is_repeated((request or {}).get("occurrenceTiming", {})) else "single"
 
 
 def state(task: Mapping[str, Any], now: datetime) -> str:
@@ -113,7 +120,8 @@ def barrier(reason: Mapping[str, Any] | None) -> Barrier | None:
 
 def paused_until(task: Mapping[str, Any]) -> str | None:
     """When what rests goes on."""
-    return None
+    said = extensions(task.get("statusReason", {}), PAUSED_UNTIL)
+    return next((each.get("valueDateTime") for each in said), None)
 
 
 def goals(task: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[str, ...]:
@@ -181,6 +189,17 @@ def _references(task: Mapping[str, Any], request: Mapping[str, Any]) -> JsonObje
     )
 
 
-def status_word(code_of: str) -> JsonObject:
-    """Task.businessStatus of a code."""
-    return {"coding": [{"system": BUSINESS_STATUS, "code": code_of}]}
+def status_word(task: Mapping[str, Any], said: str) -> JsonObject:
+    """Task.businessStatus that says this; that a part was done, or nothing, stays said before it."""
+    kept = [each for each in (business_status(task),) if each in _LASTING and said in _AFTERWARDS]
+    return {"coding": [{"system": BUSINESS_STATUS, "code": each} for each in (*kept, said)]}
+
+
+_LASTING: Final = ("partially-done", "missed")
+_AFTERWARDS: Final = ("reviewed", "carried-over")
+
+
+def is_reviewed(task: Mapping[str, Any]) -> bool:
+    """Whether it was talked through."""
+    codings = task.get("businessStatus", {}).get("coding", ())
+    return any((each.get("system"), each.get("code")) == (BUSINESS_STATUS, "reviewed") for each in codings)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from fhir_mappings.homework_api.assignment import TASK_IO, status_word
+from fhir_mappings.homework_api.assignment import PAUSED_UNTIL, TASK_IO, status_word
 from fhir_mappings.homework_api.element import role
 from fhir_mappings.lifecycle import TERMINAL
 from schemas.homework import assignments as models
@@ -51,7 +51,7 @@ def said(verb: Verb, task: Mapping[str, Any], body: models.Said, saying: Saying)
         changed["status"] = status
         changed.pop("statusReason", None)
     if verb.business is not None:
-        changed["businessStatus"] = status_word(verb.business)
+        changed["businessStatus"] = status_word(task, verb.business)
     if verb.apply is not None:
         changed = verb.apply(changed, body, saying)
     return noted(changed, body.note, saying)
@@ -74,6 +74,22 @@ def noted(task: JsonObject, text: str | None, saying: Saying) -> JsonObject:
     return {**task, "note": [*task.get("note", ()), {**author, "time": saying.now, "text": text}]}
 
 
+def progressed(plan: JsonObject, task: Mapping[str, Any], text: str, saying: Saying) -> JsonObject:
+    """The CarePlan with what was said in a session of the homework that this Task is."""
+    requests = {each.get("reference") for each in task.get("basedOn", ())}
+    author = {"authorReference": {"reference": saying.author}} if saying.author else {}
+    said = {**author, "time": saying.now, "text": text}
+    return {
+        **plan,
+        "activity": [
+            {**each, "progress": [*each.get("progress", ()), said]}
+            if each.get("reference", {}).get("reference") in requests
+            else each
+            for each in plan.get("activity", ())
+        ],
+    }
+
+
 def reason(barrier: models.Barrier) -> JsonObject:
     """Task.statusReason of a barrier."""
     found: JsonObject = {}
@@ -94,7 +110,7 @@ def _completed(task: JsonObject, body: models.Completion, saying: Saying) -> Jso
     started = body.started_at or task.get("executionPeriod", {}).get("start") or ended
     changed = {
         **task,
-        "businessStatus": status_word("partially-done" if body.partly else "done"),
+        "businessStatus": status_word(task, "partially-done" if body.partly else "done"),
         "executionPeriod": {"start": started, "end": ended},
     }
     if body.reflection is None:
@@ -105,6 +121,13 @@ def _completed(task: JsonObject, body: models.Completion, saying: Saying) -> Jso
 
 def _with_barrier(task: JsonObject, body: models.Reason, _saying: Saying) -> JsonObject:
     return {**task, "statusReason": reason(body.barrier)}
+
+
+def _paused(task: JsonObject, body: models.Pause, _saying: Saying) -> JsonObject:
+    said = reason(body.barrier)
+    if body.until is not None:
+        said = {"extension": [{"url": PAUSED_UNTIL, "valueDateTime": body.until}], **said}
+    return {**task, "statusReason": said}
 
 
 def _withdrawn(task: JsonObject, body: models.Withdrawal, _saying: Saying) -> JsonObject:
@@ -140,7 +163,7 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
         "decline": Verb(
             models.Reason, {"in-progress": "failed", "on-hold": "failed", _ELSE: "rejected"}, None, _with_barrier
         ),
-        "pause": Verb(models.Pause, "on-hold", None, _with_barrier),
+        "pause": Verb(models.Pause, "on-hold", None, _paused),
         "resume": Verb(models.Said, {"on-hold": "ready"}, None, _resumed),
         "withdraw": Verb(models.Withdrawal, "cancelled", None, _withdrawn),
         "review": Verb(models.Review, None, "reviewed", _reviewed),

@@ -13,11 +13,11 @@ STATES: Final = (
 )  # fmt: skip
 """Where an assignment can stand."""
 State = Annotated[str, one_of(STATES), listed(STATES, "Where it stands now")]
-KINDS: Final = ("single", "series", "occurrence")
+KINDS: Final = ("single", "series", "occurrence", "step")
 Kind = Annotated[
     str,
     one_of(KINDS),
-    listed(KINDS, "Done once, repeated by a schedule, or one time of a series"),
+    listed(KINDS, "Done once, repeated by a schedule, one time of a series, or a piece of what was split"),
 ]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Daypart = Literal[
@@ -133,7 +133,7 @@ class Assignment(Model):
     starts: str | None = None
     due: str | None = None
     paused_until: str | None = None
-    series: Id | None = Field(default=None, description="Of which series it is one time")
+    part_of: Id | None = Field(default=None, description="The series, or what was split, that it is a part of")
     replaces: Id | None = Field(default=None, description="The assignment that it was made from")
     goals: tuple[Id, ...] | None = None
     set: str | None = None
@@ -202,10 +202,21 @@ class Extension(Said):
     due: Moment
 
 
-class Written(Model):
-    """A note by itself."""
+class Replacement(Said):
+    """What is done instead; what is left out stays as it was."""
 
-    note: Text
+    reason: Text | None = Field(default=None, description="Why, told to the client")
+    activity: Id | None = Field(default=None, description="Another activity of the library")
+    title: Line | None = None
+    type: ActivityType | None = None
+    why: Text | None = None
+    instructions: Text | None = None
+    form: Id | None = None
+    materials: tuple[Material, ...] | None = Field(default=None, min_length=1, max_length=20)
+    dose: Dose | None = None
+    starts: Moment | None = Field(default=None, description="From when on; now where it is not said")
+    due: Moment | None = None
+    goals: tuple[Id, ...] | None = Field(default=None, min_length=1, max_length=10)
 
 
 class Step(Model):

@@ -48,7 +48,8 @@ class AssignmentsQuery(OfClient):
     type: ActivityType | None = None
     due_from: Moment | None = Field(default=None, description="Due at this time or later")
     due_until: Moment | None = Field(default=None, description="Due at this time or sooner")
-    series: Id | None = Field(default=None, description="Only the times of this series")
+    part_of: Id | None = Field(default=None, description="Only the parts of this series, or of what was split")
+    whole: bool | None = Field(default=None, description="Only what is no part of another, or only parts")
     set: Line | None = Field(default=None, description="Only what was agreed on together")
     sort: Literal["due", "-due", "changed", "-changed"] = Field(
         default="due", description="What comes first; - turns it round"

@@ -1,6 +1,7 @@
 """Answers to forms: drafts saved and gone on with, submitted, amended, stopped. Docs: docs/homework-api.md."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from fhir_mappings.assignment import asked_for
@@ -8,12 +9,14 @@ from fhir_mappings.homework_api import answers as mapping
 from fhir_mappings.homework_api import response as responses
 from fhir_mappings.homework_api.answers import Filled
 from fhir_mappings.homework_api.element import ids_of
-from schemas import ids
+from schemas import ids, json
 from schemas.homework.answers import ChangedAnswers, Submission
 from schemas.outcome import Issue
 from service.call import Reply
 from service.errors import BadRequest, Conflict, NotFound, Unprocessable
 from service.homework_api.ask import Ask, Write, changed
+from service.interactions.table import Interaction
+from service.operations import share as sharing
 
 JsonObject = dict[str, Any]
 _POINTERS: Final = {"item": "#/answers", "authored": "#/at"}
@@ -157,3 +160,20 @@ async def _changed(
 
     written = await ask.change("QuestionnaireResponse", ask.ids["id"], make)
     return await _told(ask, written[0], form)
+
+
+async def share(ask: Ask) -> Reply:
+    """Show what was private to those who see the client's record."""
+    return await _shared(ask, sharing.share)
+
+
+async def unshare(ask: Ask) -> Reply:
+    """Keep it to oneself again."""
+    return await _shared(ask, sharing.unshare)
+
+
+async def _shared(ask: Ask, act: Interaction) -> Reply:
+    call = replace(ask.call, type="QuestionnaireResponse", id=ask.ids["id"], params=(), body=None)
+    reply = await act(call, ask.store)
+    ask.records += reply.audits
+    return await _told(ask, json.decode(reply.content or b""))

@@ -6,16 +6,17 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from pydantic import BaseModel
 
-from schemas import dates, json
+from schemas import dates, ids, json
 from schemas.homework.model import written
 from service.audit import AuditRecord
 from service.call import Call, Conditions, Reply
-from service.errors import BadRequest, HearthError, NotFound, PreconditionRequired
+from service.errors import BadRequest, HearthError, NotFound, PreconditionRequired, Unprocessable
 from service.homework_api import refusals
 from service.index.subject import patient_of
 from service.interactions.read import existing
@@ -26,12 +27,26 @@ from service.interactions.transaction import transaction
 from service.search.page import refusal
 from service.store import Store, Stored
 
+T = TypeVar("T")
 JsonObject = dict[str, Any]
 JSON: Final = "application/json"
 _ATTEMPTS: Final = 4
 _MOMENT: Final = "."
 """Parts the place in a list from the time that the list is about, in milliseconds to the base of 36."""
 _PARTING: Final = re.compile(r"[\\$,|]")
+_NAMES: Final = MappingProxyType(
+    {
+        "Patient": "client",
+        "Group": "group",
+        "ActivityDefinition": "activity",
+        "Questionnaire": "form",
+        "Task": "assignment",
+        "QuestionnaireResponse": "answers",
+        "Observation": "rating",
+        "Goal": "goal",
+    }
+)
+"""What the API calls the resources that its addresses name."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -95,7 +110,10 @@ class Ask:
     async def stored(self, type_name: str, resource_id: str, letter: str = "r") -> Stored:
         """The current version of a resource. Raises Forbidden, NotFound or Gone."""
         self.call.grant.require(letter, type_name)
-        return await existing(self.store, type_name, resource_id, letter)
+        try:
+            return await existing(self.store, type_name, resource_id, letter)
+        except NotFound:
+            raise absent(_NAMES[type_name], resource_id) from None
 
     async def resource(self, type_name: str, resource_id: str) -> JsonObject:
         """A resource, with the record that it was read. Raises Forbidden, NotFound or Gone."""
@@ -173,6 +191,12 @@ class Ask:
                 'Send If-Match with the `version` that you read, such as W/"3": somebody else may have changed it meanwhile'
             )
 
+    def require_current(self, resource: JsonObject) -> None:
+        """Raise PreconditionFailed where the request names another version than this one."""
+        named = self.call.conditions.if_match
+        if named not in (None, "*", resource["meta"]["versionId"]):
+            raise refusals.stale(int(resource["meta"]["versionId"]))
+
     async def change(
         self,
         type_name: str,
@@ -188,16 +212,36 @@ class Ask:
         if not any_version:
             self.require_version()
         named = self.call.conditions.if_match
-        for attempt in range(_ATTEMPTS):
-            stored = await self.stored(type_name, resource_id)
-            if named not in (None, "*", str(stored.version)):
-                raise refusals.stale(stored.version)
+
+        async def act() -> list[JsonObject]:
+            resource = self.store.resource(await self.stored(type_name, resource_id))
+            self.require_current(resource)
+            return await self.write(await make(resource))
+
+        return await (self.again(act) if named in (None, "*") else act())
+
+    async def again(self, act: Callable[[], Awaitable[T]]) -> T:
+        """What `act` gives; once more when another request changed meanwhile what it was made of."""
+        for _ in range(_ATTEMPTS - 1):
             try:
-                return await self.write(await make(self.store.resource(stored)))
+                return await act()
             except HearthError as refusal:
-                if named not in (None, "*") or refusal.status not in (409, 412) or attempt == _ATTEMPTS - 1:
+                if refusal.issues[0].details_code not in ("version-stale", "changed-meanwhile"):
                     raise
-        raise AssertionError
+        return await act()
+
+    async def named(self, type_name: str, resource_id: str, pointer: str) -> JsonObject:
+        """A resource that the body names. Raises Unprocessable where it is not there, or not to be seen."""
+        self.call.grant.require("r", type_name)
+        found = await self.seen(type_name, resource_id) if ids.is_legal(resource_id) else None
+        if found is None:
+            raise Unprocessable(
+                f"There is no {_NAMES[type_name]} {resource_id[:64]!r} here",
+                code="not-found",
+                expression=(pointer,),
+                details_code="unknown-object",
+            )
+        return found
 
     def reply(self, model: BaseModel, status: int = 200, *, of: JsonObject | None = None, at: str = "") -> Reply:
         """An object as the answer; `of` is the resource whose version is its ETag, `at` its address in the API."""

@@ -12,7 +12,7 @@ from fhir_mappings.homework_api.verbs import VERBS, Impossible, Saying
 from fhir_mappings.lifecycle import BUSINESS_STATUS, Actor, allowed
 from schemas import dates
 from schemas.homework import vocabulary
-from schemas.homework.assignments import Assignment, Completion
+from schemas.homework.assignments import Assignment
 from schemas.homework.results import NewRating
 from service.call import Reply
 from service.errors import HearthError, Unprocessable
@@ -77,7 +77,8 @@ def _params(ask: Ask) -> Params:
         ("patient", query.client),
         ("due", query.due_from and f"ge{query.due_from}"),
         ("due", query.due_until and f"le{query.due_until}"),
-        ("part-of", query.series and f"Task/{query.series}"),
+        ("part-of", query.part_of and f"Task/{query.part_of}"),
+        ("part-of:missing", None if query.whole is None else str(query.whole).lower()),
         ("group-identifier", query.set and escaped(query.set)),
     )
     homework = ",".join(f"{vocabulary.system('activity-type')}|{each}" for each in sorted(vocabulary.SERVERS_OWN))
@@ -130,14 +131,61 @@ async def _writes(ask: Ask, name: str, task: JsonObject) -> list[Write]:
     except Impossible:
         raise _impossible(ask, name, task) from None
     _require_possible(ask, name, task, after)
-    return [changed(after, task, _POINTERS), *await _more(ask, name, after)]
+    return [changed(after, task, _POINTERS), *await _more(ask, name, task, after)]
 
 
-async def _more(ask: Ask, name: str, task: JsonObject) -> list[Write]:
+async def _more(ask: Ask, name: str, before: JsonObject, after: JsonObject) -> list[Write]:
     """What is written along with the Task."""
-    if isinstance(ask.body, Completion):
-        return _ratings(ask, task)
-    return []
+    along = _ALONG.get(name)
+    return [] if along is None else await along(ask, before, after)
+
+
+async def _rated(ask: Ask, _before: JsonObject, task: JsonObject) -> list[Write]:
+    return _ratings(ask, task)
+
+
+async def _withdrawn(ask: Ask, before: JsonObject, _task: JsonObject) -> list[Write]:
+    return await set_requests(ask, before, ("active", "draft", "on-hold"), "revoked")
+
+
+async def _published(ask: Ask, before: JsonObject, _task: JsonObject) -> list[Write]:
+    return await set_requests(ask, before, ("draft",), "active")
+
+
+async def _reviewed(ask: Ask, _before: JsonObject, task: JsonObject) -> list[Write]:
+    """What was said, with the homework in the client's plan."""
+    requests = ",".join(f"ServiceRequest/{each}" for each in ids_of(task.get("basedOn", ()), "ServiceRequest"))
+    if ask.body.progress is None or not requests:
+        return []
+    plan = await ask.one("CarePlan", [("activity-reference", requests), ("_sort", "-_lastUpdated")])
+    if plan is None:
+        raise Unprocessable(
+            "There is no plan with this homework in it to keep `progress` with", details_code="plan-absent"
+        )
+    return [changed(verbs.progressed(plan, task, ask.body.progress, Saying(ask.now, ask.author)), plan)]
+
+
+async def set_requests(ask: Ask, task: JsonObject, statuses: Sequence[str], status: str) -> list[Write]:
+    """The prescription behind a whole assignment in another status, where it is in one of these and may be changed."""
+    if task.get("partOf") or not ask.call.grant.permits("u", "ServiceRequest"):
+        return []
+    found = []
+    for each in ids_of(task.get("basedOn", ()), "ServiceRequest"):
+        request = await ask.seen("ServiceRequest", each)
+        if request is not None and request["status"] in statuses:
+            found.append(changed({**request, "status": status}, request))
+    return found
+
+
+_ALONG: Final = MappingProxyType(
+    {
+        "complete": _rated,
+        "withdraw": _withdrawn,
+        "publish": _published,
+        "offer": _published,
+        "review": _reviewed,
+    }
+)
 
 
 def _ratings(ask: Ask, task: JsonObject) -> list[Write]:

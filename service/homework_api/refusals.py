@@ -13,7 +13,7 @@ _ENTRY: Final = re.compile(r"Bundle\.entry\[(\d+)\]\.resource\.?(.*)")
 
 def point(refusal: HearthError, pointers: Sequence[Mapping[str, str]]) -> None:
     """Move the expressions from the resources that were written to the body that they were made of."""
-    refusal.issues = tuple(_pointed(each, pointers) for each in refusal.issues)
+    refusal.issues = tuple(dict.fromkeys(_pointed(each, pointers) for each in refusal.issues))
 
 
 def _pointed(issue: Issue, pointers: Sequence[Mapping[str, str]]) -> Issue:

@@ -14,7 +14,13 @@ from service.errors import Unprocessable
 from service.homework_api.ask import Ask, Write, absent, changed, escaped
 
 JsonObject = dict[str, Any]
-_RATING_POINTERS = {"": "#", "valueInteger": "#/value", "effectiveDateTime": "#/at", "focus": "#/assignment"}
+_RATING_POINTERS = {
+    "": "#",
+    "value": "#/value",
+    "effective": "#/at",
+    "effectiveDateTime": "#/at",
+    "focus": "#/assignment",
+}
 _GOAL_POINTERS = {"description": "#/text", "startDate": "#/starts", "target": "#/due", "extension": "#/levels"}
 _RATINGS = ",".join(f"{mapping.MEASURE}|{kind}" for kind in SCALES)
 
@@ -138,7 +144,9 @@ async def attain(ask: Ask) -> Reply:
     if client is None:
         raise Unprocessable("This goal is no client's", details_code="not-a-clients")
     made = goals.attainment(ask.body, goal["id"], client=client, author=ask.author, now=ask.now)
-    written = await ask.write([Write(made, None, None, {"": "#/level", "effectiveDateTime": "#/at"})])
+    written = await ask.write(
+        [Write(made, None, None, {"": "#/level", "effective": "#/at", "effectiveDateTime": "#/at"})]
+    )
     told = goals.attained(written[0])
     assert told is not None
     return ask.reply(told, 201, of=written[0])

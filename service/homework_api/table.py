@@ -10,7 +10,7 @@ from schemas.homework import assignments as homework
 from schemas.homework import library as books
 from schemas.homework import people as persons
 from schemas.homework import queries, results
-from service.homework_api import answers, assignments, library, people
+from service.homework_api import answers, assignments, library, people, prescribing
 from service.homework_api import results as outcomes
 from service.homework_api.endpoint import Endpoint
 
@@ -72,8 +72,22 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         "GET", "assignments", assignments.listed, "Homework, what is due first on top", ("Task.s",), homework.Assignment,
         query=queries.AssignmentsQuery, listing=True,
     ),
+    Endpoint(
+        "POST", "assignments", prescribing.create, "Give homework: of the library, or in your own words",
+        ("Patient.r", "ActivityDefinition.r", "Questionnaire.r", "Task.c", "ServiceRequest.c", "CarePlan.csu"),
+        homework.Assignment, takes=homework.NewAssignment, status=201,
+    ),
     Endpoint("GET", "assignments/{id}", assignments.read, "One assignment as it stands", ("Task.r",), homework.Assignment),
     *_verbs(),
+    Endpoint(
+        "POST", "assignments/{id}/replace", prescribing.instead, "Give something else instead",
+        ("ActivityDefinition.rs", "Questionnaire.r", "Task.cru", "ServiceRequest.cru", "CarePlan.csu"), homework.Assignment,
+        takes=homework.Replacement, optional=True, status=201, conditional=True,
+    ),
+    Endpoint(
+        "POST", "assignments/{id}/split", prescribing.split, "Make smaller pieces of it", ("Task.cru", "ServiceRequest.r"),
+        homework.Assignment, takes=homework.Split, conditional=True,
+    ),
     Endpoint(
         "POST", "assignments/{id}/answers", answers.begin, "Answer its form: a draft, or all at once",
         ("Task.ru", *_FORM, "QuestionnaireResponse.rc"), said.Answers, takes=said.NewAnswers, status=201,
@@ -94,6 +108,13 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint(
         "POST", "answers/{id}/stop", answers.stop, "End a draft that nobody goes on with", ("QuestionnaireResponse.ru",),
         said.Answers, conditional=True,
+    ),
+    Endpoint(
+        "POST", "answers/{id}/share", answers.share, "Show private answers", ("QuestionnaireResponse.ru",), said.Answers
+    ),
+    Endpoint(
+        "POST", "answers/{id}/unshare", answers.unshare, "Keep answers to oneself again", ("QuestionnaireResponse.ru",),
+        said.Answers,
     ),
     Endpoint("GET", "ratings/kinds", outcomes.rating_kinds, "What can be rated", (), results.RatingKindTold, listing=True),
     Endpoint(
