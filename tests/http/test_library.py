@@ -136,3 +136,24 @@ async def test_a_form_of_the_library_is_answered_and_what_it_says_becomes_an_obs
     (observation,) = (entry["resource"] for entry in answered.json()["entry"])
     assert observation["code"]["coding"][0]["code"] == "urge"
     assert [component["valueInteger"] for component in observation["component"]] == [5, 8, 2]
+
+
+async def test_a_quiz_counts_the_answers_that_the_text_explains(clinic: httpx.AsyncClient) -> None:
+    await clinic.put("Patient/kim", json={"resourceType": "Patient", "id": "kim"})
+    (form,) = (each for each in library.seed() if each["url"].endswith("Questionnaire/quiz-anxiety"))
+    asked = [item for item in form["item"] if item["type"] == "choice"]
+    best = [max(item["answerOption"], key=lambda o: o["valueCoding"]["extension"][0]["valueDecimal"]) for item in asked]
+    chosen = [best[0], best[1], best[2], asked[3]["answerOption"][0]]
+    answer = {
+        "resourceType": "QuestionnaireResponse",
+        "questionnaire": library.canonical(form),
+        "status": "completed",
+        "subject": {"reference": "Patient/kim"},
+        "authored": "2026-11-02T18:00:00Z",
+        "item": [{"linkId": item["linkId"], "answer": [option]} for item, option in zip(asked, chosen, strict=True)],
+    }
+    (await clinic.post("QuestionnaireResponse", json=answer)).raise_for_status()
+
+    answered = await clinic.get("Observation?patient=kim")
+    (observation,) = (entry["resource"] for entry in answered.json()["entry"])
+    assert (observation["code"]["coding"][0]["code"], observation["valueInteger"]) == ("quiz-score", 3)
