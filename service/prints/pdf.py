@@ -4,13 +4,15 @@ The document goes into Typst as JSON: no text is ever read as markup. The fonts 
 that a page looks the same on every machine. Typst is loaded when the first PDF is made.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from unicodedata import category
 
 from schemas import json
 from service.prints.document import Block, Document, PaperSize, Picture, Table
@@ -19,19 +21,57 @@ if TYPE_CHECKING:
     from typst import Fonts
 
 _STANDARD: Final = "ua-1"
+_NOT_SET: Final = ("TypstError", "PanicException")
+"""What Typst raises; the second is no Exception, and comes from a defect of its own in setting some sequences of marks."""
+_NO_CHARACTERS: Final = ("Cc", "Cn", "Co", "Cs")
+_UNSURE: Final = re.compile(
+    "[^\n -\u024f\u0370-\u03ff\u0400-\u04ff\u1e00-\u1eff\u2010-\u2027\u2030-\u205e\u20a0-\u20bf]"
+)
+"""Beyond letters of Latin, Greek and Cyrillic and their signs."""
 _LEAST_COLUMN, _MOST_COLUMN = 9, 30
 
 
 def pdf(document: Document, paper: PaperSize = "a4") -> bytes:
-    """The document as PDF/UA-1."""
+    """The document as PDF/UA-1; characters that cannot be set, such as marks without a letter, become squares."""
+    plain = _each_text(_plain(document, paper), _printable)
+    plain["title"] = plain["title"].strip() or "–"  # PDF/UA asks for one
+    try:
+        return _set(plain)
+    except BaseException as fault:
+        if type(fault).__name__ not in _NOT_SET:
+            raise
+    return _set(_each_text(plain, _reduced))
+
+
+def _set(document: Any) -> bytes:
     import typst
 
-    said = json.encode(_plain(document, paper)).decode()
+    said = json.encode(document).decode()
     made = typst.compile(
         _source(), font_paths=_fonts(), sys_inputs={"document": said}, pdf_standards=[_STANDARD], format="pdf"
     )
     assert isinstance(made, bytes)
     return made
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {name: _each_text(each, change) for name, each in value.items()}
+    return [_each_text(each, change) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _printable(text: str) -> str:
+    """The text without control characters and what Unicode has not assigned; no font has them, and PDF/UA allows no gap."""
+    if text.isprintable():
+        return text
+    text = text.replace("\r\n", "\n").replace("\t", " ")
+    return "".join(each for each in text if each == "\n" or category(each) not in _NO_CHARACTERS)
+
+
+def _reduced(text: str) -> str:
+    return _UNSURE.sub("\u25a1", text)
 
 
 @cache

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from typing import Final
 
 from schemas import words
 from service.pictures.phrases import Phrases, phrases
@@ -43,7 +44,13 @@ def wording(language: str) -> Wording:
 
 
 def sentence(text: str) -> str:
-    """With a capital letter at its start; a Dutch ’s keeps its small s."""
-    if text.startswith("’s "):
-        return "’s " + text[3:4].upper() + text[4:]
+    """With a capital letter at its start, as Dutch has it too: ’s Avonds, Eén keer."""
+    for begins, instead in _DUTCH.items():
+        if text.startswith(begins):
+            return (
+                instead + sentence(text.removeprefix(begins)) if begins.endswith(" ") else instead + text[len(begins) :]
+            )
     return text[:1].upper() + text[1:]
+
+
+_DUTCH: Final = {"’s ": "’s ", "één": "Eén"}

@@ -139,11 +139,18 @@ def _unit(item: JsonObject) -> str:
 
 def _hint(item: JsonObject, form: _Form, *more: str) -> str:
     """What to know about an item: when it applies, how to answer it, whether there may be several."""
-    parts = [_condition(each, form) for each in item.get("enableWhen", ())]
+    parts = [_condition(each, form) for each in _conditions(item)]
     parts = [f"{part.rstrip('.')}." for part in parts if part] + [part for part in more if part]
     if item.get("repeats") and item.get("type") != "choice":
         parts.append(form.wording("form.more"))
     return " ".join(parts)
+
+
+def _conditions(item: JsonObject) -> list[JsonObject]:
+    """Those of an item, but for "if you answered" beside a condition of the answer itself."""
+    conditions: list[JsonObject] = item.get("enableWhen", [])
+    asked = {each.get("question") for each in conditions if each.get("operator") != "exists"}
+    return [each for each in conditions if each.get("operator") != "exists" or each.get("question") not in asked]
 
 
 def _condition(condition: JsonObject, form: _Form) -> str:
@@ -219,7 +226,7 @@ def _yes_or_no(item: JsonObject, form: _Form) -> Block:
 
 def _display(item: JsonObject, form: _Form) -> Block | None:
     text = _question(item, form)
-    return Text(text) if text else None
+    return Text(" ".join(part for part in (_hint(item, form), text) if part)) if text else None
 
 
 _BLOCKS: Final[Mapping[str, Callable[[JsonObject, _Form], Block | None]]] = {
