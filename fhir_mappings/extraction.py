@@ -9,7 +9,7 @@ chosen, as in the examples of US Core: the LOINC answer code says it all, and a 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from fhir_mappings import answers
+from fhir_mappings import answers, rating
 from fhir_mappings.observation import Fact, codes, frame, labels, may_refer, observation
 from fhir_mappings.questionnaire.compiled import CompiledQuestionnaire, Item
 from fhir_mappings.questionnaire.values import value_name
@@ -223,10 +223,11 @@ def _observation_value(answer: Mapping[str, Any], item: Item) -> tuple[str, Any]
 
 
 def _scale(item: Item) -> dict[str, Any] | None:
-    """The range of a rating whose item says both ends."""
+    """The range of a rating whose item says both ends, else that of its code."""
     low, high = item.low, item.high
     if low is None or high is None or low.kind != "number" or high.kind != "number":
-        return None
+        known = None if item.type == "group" else rating.ends_of(item.code)
+        return None if known is None else rating.reference_range(known)
     ends = {"low": {"value": low.span[0]}, "high": {"value": high.span[0]}}
     return {**ends, "text": f"{low.text}-{high.text} scale"}
 

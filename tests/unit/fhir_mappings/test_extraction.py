@@ -398,3 +398,16 @@ def test_a_total_withdrawn_before_comes_back_as_amended() -> None:
     again = _derive(phq9([1] * 9, status="amended"), previous=[total])
 
     assert (again[0]["id"], again[0]["status"]) == (total["id"], "amended")
+
+
+def test_ratings_keep_the_task_they_are_about_when_the_answer_is_corrected_later() -> None:
+    def entry(mood: int) -> list[dict[str, Any]]:
+        return [{"linkId": "entry", "item": [{"linkId": "mood", "answer": [{"valueInteger": mood}]}]}]
+
+    response = _response("activity-log", entry(4))
+    first = [r for r in _derive(response, "activity-log", focus="Task/t1") if r["resourceType"] == "Observation"]
+    assert first[0]["focus"] == [{"reference": "Task/t1"}]
+
+    assert _derive(response, "activity-log", previous=first) == []
+    mood, _ = _derive(_response("activity-log", entry(6), status="amended"), "activity-log", previous=first)
+    assert (mood["valueInteger"], mood["focus"]) == (6, [{"reference": "Task/t1"}])
