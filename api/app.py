@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from api import authorize, oauth, openapi, operations
+from api import authorize, calendar, oauth, openapi, operations
 from api.fhir import FhirApi
 from api.homework.application import HomeworkApi
 from api.jobs import Jobs
@@ -100,5 +100,6 @@ def create_app(settings: Settings) -> Any:
     web.include_router(operations.router(engine))
     web.include_router(oauth.router(engine))
     web.include_router(authorize.router(engine))
+    web.include_router(calendar.router(engine))
     web.include_router(pages.router(engine))
     return Hearth(engine, web)

@@ -58,8 +58,10 @@ def _to_environment(settings: Settings, database_url: str) -> None:
     """Worker processes are started anew and read their settings like any process."""
     for name, value in settings.model_dump(mode="json", exclude_none=True).items():
         os.environ[PREFIX + name.upper()] = str(value)
-    if settings.secret_key is not None:
-        os.environ[f"{PREFIX}SECRET_KEY"] = settings.secret_key.get_secret_value()
+    for name in ("secret_key", "smtp_url"):
+        secret = getattr(settings, name)
+        if secret is not None:
+            os.environ[PREFIX + name.upper()] = secret.get_secret_value()
     os.environ[f"{PREFIX}DATABASE_URL"] = database_url
 
 

@@ -39,6 +39,7 @@ _OF_A_TENANT: Final = (
     "smart-configuration",
     "openid-configuration",
     "oauth-authorization-server",
+    "calendar",
 )
 _PROBES: Final = ("live", "ready", "metrics")
 """What machines ask every few seconds: logged for who debugs."""

@@ -13,11 +13,15 @@ from service.errors import HearthError
 from service.jobs import queue
 from service.oauth import authorizations, keys, replay, token
 from service.people import attempts, sessions
+from service.reminders import log
+from service.webhooks import deliveries
 
 INTERVAL_SECONDS: Final = 3600.0
 _LOCKS_KEPT: Final = timedelta(days=1)
 _FORGET_LOCKS: Final = "delete from conditional_key where tenant_id = $1 and taken < $2"
-_PURGES: Final = (token.purge, authorizations.purge, replay.purge, sessions.purge, attempts.purge)
+_PURGES: Final = (
+    token.purge, authorizations.purge, replay.purge, sessions.purge, attempts.purge, log.purge, deliveries.purge,
+)  # fmt: skip
 _SHARED: Final = 0
 _log: Final = structlog.get_logger()
 

@@ -6,7 +6,7 @@ https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Preve
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -17,6 +17,7 @@ import httpx
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 SECONDS_MOST: Final = 5.0
+SECONDS_POST: Final = 15.0
 _NAT64: Final = ip_network("64:ff9b::/96")
 _UNICAST: Final = ip_network("2000::/3")
 # Python's own tables know these only since some later releases.
@@ -96,6 +97,51 @@ async def _got(uri: httpx.URL, bytes_most: int, resolve: Resolve, context: ssl.S
             if len(content) > bytes_most:
                 raise Unreachable(f"the document has more than {bytes_most:,} bytes")
         return Document(content, answer.headers.get("cache-control", ""))
+
+
+async def post(
+    uri: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    loopback: bool = False,
+    resolve: Resolve = resolve,
+    context: ssl.SSLContext | None = None,
+) -> int:
+    """Send JSON to an https address; the status of the answer, whose body nobody reads. Raises Unreachable.
+
+    Addresses are checked as in `get`; an http address, one on this host, only with `loopback`.
+    """
+    try:
+        async with asyncio.timeout(SECONDS_POST):
+            url = httpx.URL(uri)
+            if url.scheme == "http" and not loopback:
+                raise Unreachable("it is no https address")
+            return await _posted(url, body, headers, resolve, context or _context())
+    except TimeoutError:
+        raise Unreachable(f"it took more than {SECONDS_POST:.0f} seconds") from None
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as fault:
+        raise Unreachable(f"the connection failed ({type(fault).__name__})") from None
+
+
+async def _posted(
+    uri: httpx.URL, body: bytes, headers: Mapping[str, str], resolve: Resolve, context: ssl.SSLContext
+) -> int:
+    address = await _checked(uri, resolve)
+    sent = {
+        "Host": uri.netloc.decode("ascii"), "Content-Type": "application/json", "User-Agent": "Hearth", **headers,
+    }  # fmt: skip
+    async with (
+        httpx.AsyncClient(verify=context, trust_env=False, follow_redirects=False, timeout=SECONDS_POST) as http,
+        http.stream(
+            "POST",
+            uri.copy_with(host=address),
+            headers=sent,
+            content=body,
+            extensions={"sni_hostname": uri.host},
+        ) as answer,
+    ):
+        return answer.status_code
 
 
 async def _checked(uri: httpx.URL, resolve: Resolve) -> str:

@@ -1,6 +1,7 @@
 """Every setting of Hearth, from HEARTH_* variables; docs/settings.md is the same table for people."""
 
 import os
+import re
 import secrets
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX: Final = "HEARTH_"
 MIB: Final = 1 << 20
 KEY_BYTES: Final = 32
+_SMTP_URL: Final = re.compile(r"smtps?://[^/\s]+/?")
 
 
 class Settings(BaseSettings):
@@ -102,6 +104,19 @@ class Settings(BaseSettings):
         default=False,
         description="Whether a client may be registered whose `jwks_uri` is http on this host: for development",
     )
+    rate_calendar: int = Field(
+        default=60, ge=0, description="Requests a minute for one calendar feed at one address; 0 is no limit"
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Where mail goes out, as `smtps://user:password@host:465`, or `smtp://` with STARTTLS; unset, nowhere",
+    )
+    smtp_from: str | None = Field(
+        default=None, pattern=r"^\S+@\S+$", description="The address that reminders by e-mail come from"
+    )
+    allow_loopback_webhooks: bool = Field(
+        default=False, description="Whether webhooks may be http on this host: for development"
+    )
     secret_key: SecretStr | None = Field(
         default=None,
         min_length=32,
@@ -123,6 +138,11 @@ class Settings(BaseSettings):
         ):
             if getattr(self, least) > getattr(self, most):
                 raise ValueError(f"{least} may not be more than {most}")
+        if self.smtp_url is not None:
+            if not _SMTP_URL.fullmatch(self.smtp_url.get_secret_value()):
+                raise ValueError("smtp_url is smtps://user:password@host:465, or smtp:// for STARTTLS")
+            if self.smtp_from is None:
+                raise ValueError("smtp_url needs smtp_from, the address that mail comes from")
         return self
 
     def secret(self) -> bytes:

@@ -88,7 +88,7 @@ async def _copy_template(cluster: Cluster, name: str) -> None:
 ORIGIN: Final = "http://hearth.test"
 # All tests come from one address, some thousand times a minute.
 UNLIMITED: Final[dict[str, Any]] = {
-    f"rate_{kind}": 0 for kind in ("token", "authorize", "sign_in", "introspect", "register")
+    f"rate_{kind}": 0 for kind in ("token", "authorize", "sign_in", "introspect", "register", "calendar")
 }
 
 

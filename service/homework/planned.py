@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from fhir_mappings.homework_event import Event
 from schemas import ids
 from schemas.outcome import Issue
 from service.audit import AuditRecord
@@ -25,6 +26,8 @@ class Planned:
         self._store = store
         self._now = asked[0][0].now
         self._policy: HomeworkPolicy | None = None
+        self.events: list[Event] = []
+        """What the webhooks that listen are told of."""
         self.audits: list[AuditRecord] = []
         """What happened besides the changes and is to be kept with them."""
 

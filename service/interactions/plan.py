@@ -13,6 +13,7 @@ from service.homework import answer, rules
 from service.index.subject import patient_in, patient_of
 from service.interactions import replies
 from service.store import Change, IdTaken, Store, VersionConflict
+from service.webhooks import deliveries
 
 _ATTEMPTS: Final = 4
 
@@ -38,7 +39,9 @@ async def carry_out(planner: Planner, call: Call, store: Store) -> Reply:
         try:
             written = (await commit([plan], store))[0]
         except VersionConflict as conflict:
-            if call.conditions.if_match is not None:
+            # What follows for others (a head counts its parts) may be planned anew; the version that was named may not.
+            own = (conflict.type, conflict.id) == (plan.change.type, plan.change.id)
+            if own and call.conditions.if_match is not None:
                 raise stale(call) from conflict
             continue
         except IdTaken:
@@ -67,7 +70,12 @@ async def commit(plans: Sequence[Plan], store: Store) -> list[Change]:
         _audit(call, change, store, followed if at == cause else ())
         for at, ((call, _), change) in enumerate(zip(asked, changes, strict=False))
     ]
-    await store.commit(changes, [*audits, *planned.audits])
+    if not planned.events:
+        await store.commit(changes, [*audits, *planned.audits])
+        return changes
+    async with store.transaction():
+        await store.commit(changes, [*audits, *planned.audits])
+        await deliveries.keep(store, planned.events, asked[0][0].now)
     return changes
 
 

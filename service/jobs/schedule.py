@@ -13,13 +13,17 @@ import structlog
 from service import tenants
 from service.engine import Engine
 from service.homework import escalation
+from service.reminders import plan
 from service.tenants import Tenant
 
 TickRun = Callable[[Engine, Tenant, datetime], Awaitable[None]]
 """Does what is due in one tenant: (engine, tenant, now)."""
 Tick = tuple[str, int, TickRun]
 """A name, how many seconds apart (a minute at the least), and what runs in every tenant then."""
-TICKS: Final[tuple[Tick, ...]] = (("escalate", 60, escalation.escalate),)
+TICKS: Final[tuple[Tick, ...]] = (
+    ("escalate", 60, escalation.escalate),
+    ("reminders", plan.EVERY_SECONDS, plan.plan),
+)
 BEAT_SECONDS: Final = 20.0
 """How often each worker sees to it that every tick has its next beat."""
 PREFIX: Final = "tick."

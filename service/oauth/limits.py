@@ -13,7 +13,7 @@ from typing import Final, Literal
 from service.errors import TooManyRequests
 from service.settings import Settings
 
-Kind = Literal["token", "authorize", "sign-in", "introspect", "register", "par"]
+Kind = Literal["token", "authorize", "sign-in", "introspect", "register", "par", "calendar"]
 SHARED_BY: Final = 5
 """How many times the limit of one all at one address have."""
 _BUCKETS_MOST: Final = 50_000
@@ -37,6 +37,7 @@ class Limits:
             "introspect": settings.rate_introspect,
             "register": settings.rate_register,
             "par": settings.rate_authorize,
+            "calendar": settings.rate_calendar,
         }
         self._a_minute = {kind: limit / settings.workers for kind, limit in a_minute.items()}
         self._buckets: dict[tuple[str, str, str], _Bucket] = {}
