@@ -32,6 +32,8 @@ RATERS: Final[Mapping[str, str]] = {
     "107331-1": "caregiver",
 }
 """Who rates, by the LOINC code of the rating; 107332-9 is also where a goal stood in the beginning."""
+REPORTED: Final = "reported"
+"""The kind of rater of 107332-9, where goals begin."""
 T_SCORE: Final = (f"{BASE}/CodeSystem/homework-measure", "gas-t-score")
 SCALING: Final = "http://hl7.org/fhir/us/pco/StructureDefinition/pco-goal-attainment-scaling"
 WEIGHT: Final = f"{BASE}/StructureDefinition/goal-weight"
@@ -130,7 +132,7 @@ def standings(
     """
     by_goal: dict[str, list[Rating]] = {}
     for each in ratings:
-        if each.goal in weights and each.rater in (rater, "reported") and (until is None or each.at <= until):
+        if each.goal in weights and each.rater in (rater, REPORTED) and (until is None or each.at <= until):
             by_goal.setdefault(each.goal, []).append(each)
     made = []
     for goal, found in sorted(by_goal.items()):

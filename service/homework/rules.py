@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from service.call import Call
-from service.homework import answer, instruments, ratings, risk, sharing, task
+from service.homework import adherence, answer, attainment, instruments, ratings, risk, sharing, task
 from service.homework.planned import Planned
 from service.store import Change, Store
 
@@ -16,6 +16,8 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("Questionnaire", instruments.follow),
     ("QuestionnaireResponse", answer.follow),
     ("Observation", ratings.follow),
+    ("Task", adherence.follow),
+    ("Observation", attainment.follow),
     *((name, sharing.follow) for name in sharing.SHAREABLE),
 )
 """For each type what its changes bring about. A rule sees what the ones before it planned."""

@@ -36,6 +36,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("adherence", ("Patient/I",), "How much of what was planned was done", f"{OURS}adherence"),
     Operation("adherence-change", ("Patient", "Patient/I"), "Homework and change together", f"{OURS}adherence-change"),
     Operation("chart", ("Patient/I",), "Progress as a picture", f"{OURS}chart", produces=(_SVG, _PNG, _PLAIN_JSON)),
+    Operation("goal-attainment", ("Patient/I",), "Where goals began and are now", f"{OURS}goal-attainment"),
     Operation("handout", _PRINTED, "A sheet to take home", f"{OURS}handout", produces=(_HTML, _PDF)),
     Operation("lastn", ("Observation",), "Last observations of each code", f"{R4}Observation-lastn"),
     Operation("share", _SHAREABLE, "Show what was private", f"{OURS}share", methods="POST", reading=False),

@@ -6,7 +6,7 @@ from typing import Final
 
 from service.call import Call, Reply
 from service.interactions import batch, create, delete, history, meta, operations, patch, read, search, update, validate
-from service.operations import adherence, adherence_change, chart, handout, lastn, share, stats, trend
+from service.operations import adherence, adherence_change, chart, goal_attainment, handout, lastn, share, stats, trend
 from service.store import Store
 
 Interaction = Callable[[Call, Store], Awaitable[Reply]]
@@ -53,6 +53,7 @@ INTERACTIONS: Final[Mapping[str, Interaction]] = MappingProxyType(
         "adherence": adherence.adherence,
         "adherence-change": adherence_change.adherence_change,
         "chart": chart.chart,
+        "goal-attainment": goal_attainment.goal_attainment,
         "handout": handout.handout,
         "lastn": lastn.lastn,
         "share": share.share,
