@@ -31,6 +31,8 @@ def _score(series: ScoreSeries, phrases: Phrases) -> Iterator[str]:
     yield phrases("scale", low=phrases.number(series.low), high=phrases.number(series.high))
     if len(values) > 1:
         yield score.below(series, phrases) + "."
+    else:
+        yield from _course(series.title, values, phrases)
     band = score.band_of(series.bands, values[-1]) if values else None
     if band is not None:
         low, high = phrases.number(band.low), phrases.number(band.high)
@@ -85,7 +87,9 @@ def _attainment(series: AttainmentSeries, phrases: Phrases) -> Iterator[str]:
     yield phrases.span(phrases.counted("values", count), start, end)
     for goal in series.goals:
         levels = [attainment.level(point.value, phrases) for point in goal.points if point.value is not None]
-        if levels:
+        if len(levels) == 1:
+            yield phrases("course.named.one", name=goal.name, value=levels[0])
+        elif levels:
             values = phrases.counted("values", len(levels))
             yield phrases("goals.course", name=goal.name, values=values, first=levels[0], last=levels[-1])
         else:

@@ -5,7 +5,6 @@ milliseconds.
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from service.pictures import (
     score,
     svg,
 )
+from service.pictures.characters import printable
 from service.pictures.palette import Theme
 from service.pictures.phrases import Phrases, phrases
 from service.pictures.series import (
@@ -58,7 +58,7 @@ class Look:
 def drawn(series: Series, form: Format, look: Look) -> bytes:
     """The picture; of an empty series one that says kindly that there is nothing yet."""
     said = phrases(look.language)
-    title, words = _legal(series.title), alternative_of(series, look.language)
+    title, words = printable(series.title), alternative_of(series, look.language)
     height = _height(series, look.width, said)
     with plotting.ONE_AT_A_TIME:
         sheet = Sheet(look.width, height, look.theme)
@@ -75,7 +75,7 @@ def drawn(series: Series, form: Format, look: Look) -> bytes:
 def alternative_of(series: Series, language: str) -> str:
     """What the picture shows, in words."""
     said = phrases(language)
-    return _legal(said("empty") if is_empty(series) else alternative.described(series, said))
+    return printable(said("empty") if is_empty(series) else alternative.described(series, said))
 
 
 def is_empty(series: Series) -> bool:
@@ -90,12 +90,6 @@ async def in_turn(make: Callable[Given, Made], *args: Given.args, **kwargs: Give
 
 _DRAWER: Final = ThreadPoolExecutor(1, thread_name_prefix="pictures")
 _NOTHING_HEIGHT: Final = 132
-_ILLEGAL: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def _legal(text: str) -> str:
-    """Without what XML cannot carry (https://www.w3.org/TR/xml/#charsets)."""
-    return _ILLEGAL.sub("", text)
 
 
 def _height(series: Series, width: int, said: Phrases) -> int:

@@ -6,7 +6,8 @@ Loading costs 0.6 s and 35 MiB; a worker that draws nothing has neither.
 from functools import cache
 from io import BytesIO
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from warnings import catch_warnings, filterwarnings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,15 +38,20 @@ def figure(width: int, height: int) -> "Figure":
 
 def svg(drawn: "Figure") -> str:
     """The figure as matplotlib writes it in SVG."""
-    written = BytesIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    drawn.savefig(written, format="svg", metadata=nothing)
-    return written.getvalue().decode()
+    return _saved(drawn, format="svg", metadata=nothing).decode()
 
 
 def png(drawn: "Figure", scale: int, title: str, description: str) -> bytes:
     """The figure as PNG, `scale` pixels to each of its own, with its title and description written into it."""
-    written = BytesIO()
     metadata = {"Title": title, "Description": description, "Software": None}
-    drawn.savefig(written, format="png", dpi=_DPI * scale, metadata=metadata)
+    return _saved(drawn, format="png", dpi=_DPI * scale, metadata=metadata)
+
+
+def _saved(drawn: "Figure", **how: Any) -> bytes:
+    """The figure's bytes. A letter that the font lacks is drawn as a frame, in SVG by the reader's own fonts."""
+    written = BytesIO()
+    with catch_warnings():
+        filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        drawn.savefig(written, **how)
     return written.getvalue()

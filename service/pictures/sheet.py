@@ -9,6 +9,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from service.pictures import palette, plotting
+from service.pictures.characters import printable
 from service.pictures.palette import Role, Theme
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Sheet:
     ) -> None:
         """A line of text. Nothing in it is read as mathematics."""
         self._axes.text(
-            x, y, text, fontsize=size, color=self._colours[role], ha=at, fontweight="bold" if bold else "normal",
+            x, y, printable(text), fontsize=size, color=self._colours[role], ha=at, fontweight="bold" if bold else "normal",
             va="center_baseline" if on == "center" else on, parse_math=False, zorder=_LAYERS["text"],
         )  # fmt: skip
 
@@ -119,7 +120,7 @@ class Sheet:
     def ring(self, x: float, y: float, role: Role) -> None:
         """A circle around a point."""
         self._axes.plot(
-            [x], [y], marker="o", markersize=15, markeredgewidth=1.5, markerfacecolor="none",
+            [x], [y], linestyle="none", marker="o", markersize=15, markeredgewidth=1.5, markerfacecolor="none",
             markeredgecolor=self._colours[role], zorder=_LAYERS["dots"],
         )  # fmt: skip
 

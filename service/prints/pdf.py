@@ -12,9 +12,9 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from unicodedata import category
 
 from schemas import json
+from service.pictures.characters import printable
 from service.prints.document import Block, Document, PaperSize, Picture, Table
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _STANDARD: Final = "ua-1"
 _NOT_SET: Final = ("TypstError", "PanicException")
 """What Typst raises; the second is no Exception, and comes from a defect of its own in setting some sequences of marks."""
-_NO_CHARACTERS: Final = ("Cc", "Cn", "Co", "Cs")
 _UNSURE: Final = re.compile(
     "[^\n -\u024f\u0370-\u03ff\u0400-\u04ff\u1e00-\u1eff\u2010-\u2027\u2030-\u205e\u20a0-\u20bf]"
 )
@@ -33,7 +32,7 @@ _LEAST_COLUMN, _MOST_COLUMN = 9, 30
 
 def pdf(document: Document, paper: PaperSize = "a4") -> bytes:
     """The document as PDF/UA-1; characters that cannot be set, such as marks without a letter, become squares."""
-    plain = _each_text(_plain(document, paper), _printable)
+    plain = _each_text(_plain(document, paper), printable)
     plain["title"] = plain["title"].strip() or "–"  # PDF/UA asks for one
     try:
         return _set(plain)
@@ -60,14 +59,6 @@ def _each_text(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, Mapping):
         return {name: _each_text(each, change) for name, each in value.items()}
     return [_each_text(each, change) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _printable(text: str) -> str:
-    """The text without control characters and what Unicode has not assigned; no font has them, and PDF/UA allows no gap."""
-    if text.isprintable():
-        return text
-    text = text.replace("\r\n", "\n").replace("\t", " ")
-    return "".join(each for each in text if each == "\n" or category(each) not in _NO_CHARACTERS)
 
 
 def _reduced(text: str) -> str:

@@ -150,7 +150,12 @@ def _conditions(item: JsonObject) -> list[JsonObject]:
     """Those of an item, but for "if you answered" beside a condition of the answer itself."""
     conditions: list[JsonObject] = item.get("enableWhen", [])
     asked = {each.get("question") for each in conditions if each.get("operator") != "exists"}
-    return [each for each in conditions if each.get("operator") != "exists" or each.get("question") not in asked]
+    answered = ("exists", True)
+    return [
+        each
+        for each in conditions
+        if each.get("question") not in asked or (each.get("operator"), each.get("answerBoolean")) != answered
+    ]
 
 
 def _condition(condition: JsonObject, form: _Form) -> str:

@@ -53,6 +53,18 @@ def test_every_sentence_is_used_and_every_one_used_is_there() -> None:
     assert told <= set(words.of("en"))
 
 
+PARTS = sorted(path.name for path in (ROOT / "schemas" / "data" / "words").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("part", PARTS)
+def test_what_a_part_of_the_service_says_it_says_in_every_language(part: str, language: str) -> None:
+    english, other = words.part(part, "en"), words.part(part, language)
+    assert list(other) == list(english)
+    for name, sentence in english.items():
+        assert placeholders(other[name]) == placeholders(sentence), name
+
+
 def test_the_reasons_against_a_password_have_sentences() -> None:
     for fault in ("too-short", "too-long", "too-common", "about-you", "unchanged"):
         assert passwords.PasswordRefused(fault).fault == fault  # type: ignore[arg-type]
