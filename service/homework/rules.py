@@ -3,10 +3,12 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from fhir_mappings import homework_event
 from service.call import Call
 from service.homework import adherence, answer, attainment, instruments, ratings, risk, sharing, task
 from service.homework.planned import Planned
 from service.store import Change, Store
+from service.webhooks import outbox
 
 Rule = Callable[[Call, Store, Change, Planned], Awaitable[None]]
 """Looks at one change and plans what follows; sends no statement where nothing does."""
@@ -19,6 +21,7 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("Task", adherence.follow),
     ("Observation", attainment.follow),
     *((name, sharing.follow) for name in sharing.SHAREABLE),
+    *((name, outbox.follow) for name in homework_event.TYPES),
 )
 """For each type what its changes bring about. A rule sees what the ones before it planned."""
 
