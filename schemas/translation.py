@@ -6,7 +6,7 @@ from typing import Any, Final
 TRANSLATION: Final = "http://hl7.org/fhir/StructureDefinition/translation"
 BCP47: Final = "urn:ietf:bcp:47"
 _TEXTS: Final = frozenset(["title", "description", "purpose", "usage", "text", "textEquivalent"])
-_SHOWN: Final = frozenset(["valueCoding", "relatedArtifact"])
+_SHOWN: Final = frozenset(["valueCoding", "answerCoding", "relatedArtifact"])
 """Where a display is read by a client; elsewhere it is the name of a code."""
 _SKIPPED: Final = frozenset(["extension", "useContext", "topic", "coding", "contained"])
 
