@@ -259,3 +259,9 @@ def task(proposal: Proposal, head: Mapping[str, Any], *, requester: str, now: st
 def identifier(head: Mapping[str, Any], proposal: Proposal) -> str:
     """What names the state that a proposal answers to, so that it is made once."""
     return f"{head['id']}/{proposal.rule.id}/{proposal.last}"
+
+
+def answered(task: Mapping[str, Any], *, accepted: bool, now: str, reason: str | None = None) -> dict[str, Any]:
+    """The proposal as the therapist answered it: what follows from a yes they do themselves."""
+    body = {**task, "status": "accepted" if accepted else "rejected", "lastModified": now}
+    return body | ({"statusReason": {"text": reason}} if reason else {})
