@@ -5,7 +5,18 @@ from typing import Final
 
 from fhir_mappings import homework_event
 from service.call import Call
-from service.homework import adherence, answer, attainment, instruments, ratings, risk, sharing, task
+from service.homework import (
+    adherence,
+    answer,
+    attainment,
+    instruments,
+    prescribed,
+    ratings,
+    risk,
+    series,
+    sharing,
+    task,
+)
 from service.homework.planned import Planned
 from service.store import Change, Store
 from service.webhooks import outbox
@@ -14,10 +25,13 @@ Rule = Callable[[Call, Store, Change, Planned], Awaitable[None]]
 """Looks at one change and plans what follows; sends no statement where nothing does."""
 RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("Task", task.follow),
+    ("Task", series.keep),
     ("Task", risk.follow_task),
     ("Questionnaire", instruments.follow),
     ("QuestionnaireResponse", answer.follow),
     ("Observation", ratings.follow),
+    ("Task", series.follow),
+    ("ServiceRequest", prescribed.follow),
     ("Task", adherence.follow),
     ("Observation", attainment.follow),
     *((name, sharing.follow) for name in sharing.SHAREABLE),
