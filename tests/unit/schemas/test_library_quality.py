@@ -78,8 +78,8 @@ def _forms_of(activity: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_the_library_covers_every_kind_of_homework() -> None:
     (kinds,) = (each for each in _of("CodeSystem") if each["url"] == TYPE)
-    # Whatever else was agreed on, and what a clinician does; a worksheet is every form.
-    by_hand = {"custom", "clinician-risk-review"}
+    # Whatever else was agreed on, and what a clinician is asked for.
+    by_hand = {"custom", "clinician-risk-review", "review-proposal"}
 
     assert len([activity for activity in ACTIVITIES if activity["status"] == "active"]) >= 36
     assert {code for activity in ACTIVITIES for code in _topics(activity, TYPE)} == {
@@ -228,9 +228,15 @@ def test_a_quiz_gives_a_point_for_one_answer_to_each_question() -> None:
     for form in quizzes:
         asked = [item for item in form["item"] if item["type"] == "choice"]
         (score,) = (item for item in form["item"] if item["linkId"] == "score")
-        for item in asked:
-            points = [option["valueCoding"]["extension"][0]["valueDecimal"] for option in item["answerOption"]]
-            assert sorted(points) == [0] * (len(points) - 1) + [1]
+        (key,) = form["contained"]
+        assert key["questionnaire"] == library.canonical(form)
+        for item, right in zip(asked, key["item"], strict=True):
+            points = {
+                option["valueCoding"]["code"]: option["valueCoding"]["extension"][0]["valueDecimal"]
+                for option in item["answerOption"]
+            }
+            assert sorted(points.values()) == [0] * (len(points) - 1) + [1]
+            assert points[right["answer"][0]["valueCoding"]["code"]] == 1
         assert {each["valueInteger"] for each in score["extension"] if "valueInteger" in each} == {0, len(asked)}
         assert score["readOnly"]
 
