@@ -112,6 +112,8 @@ def _security() -> JsonObject:
 
 def _operation(endpoint: Endpoint) -> JsonObject:
     needs = ", ".join(f"`{each}`" for each in endpoint.scopes) or "any"
+    if endpoint.more:
+        needs += "; for parts of the body that may be left out " + ", ".join(f"`{each}`" for each in endpoint.more)
     text = f"{endpoint.description}\n\n" if endpoint.description else ""
     operation: JsonObject = {
         "tags": [endpoint.tag],

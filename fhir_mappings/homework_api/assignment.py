@@ -5,7 +5,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from fhir_mappings import occurrence
+from fhir_mappings import occurrence, timing
 from fhir_mappings.assignment import asked_for
 from fhir_mappings.homework_api import dose as doses
 from fhir_mappings.homework_api.element import code, extensions, id_of, ids_of, present, role, target, words
@@ -88,7 +88,7 @@ def kind(task: Mapping[str, Any], request: Mapping[str, Any] | None) -> str:
         return "occurrence"
     if occurrence.named(task, STEP) is not None:
         return "step"
-    return "series" if doses.is_repeated((request or {}).get("occurrenceTiming", {})) else "single"
+    return "series" if timing.repeats((request or {}).get("occurrenceTiming", {})) else "single"
 
 
 def state(task: Mapping[str, Any], now: datetime) -> str:

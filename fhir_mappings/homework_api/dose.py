@@ -83,11 +83,3 @@ def _minutes(said: Mapping[str, Any]) -> int | None:
         return None
     minutes = int(said["duration"] * factor)
     return minutes if 1 <= minutes <= 1440 else None
-
-
-def is_repeated(timing: Mapping[str, Any]) -> bool:
-    """Whether a Timing says more than once."""
-    said = timing.get("repeat", {})
-    if said.get("count") == 1 and "countMax" not in said:
-        return False
-    return _says_when(said)

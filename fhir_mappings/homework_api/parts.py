@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from fhir_mappings.assignment import asked_for
 from fhir_mappings.homework_api.assignment import STEP, TASK_IO, assignment, status_word
-from fhir_mappings.homework_api.element import role
+from fhir_mappings.homework_api.element import present, role
 from fhir_mappings.lifecycle import TERMINAL
 from fhir_mappings.occurrence import child
 from schemas import dates
@@ -51,7 +51,5 @@ def step(task: Mapping[str, Any], number: int, said: Step, now: str) -> JsonObje
         kept = [each for each in made.get("input", ()) if role(each, TASK_IO) != "instruction"]
         instruction = {"coding": [{"system": TASK_IO, "code": "instruction"}]}
         made["input"] = [*kept, {"type": instruction, "valueMarkdown": said.instructions}]
-    window = dict(task.get("restriction", {}).get("period", {}))
-    if said.due is not None:
-        window["end"] = said.due
+    window = {**task.get("restriction", {}).get("period", {}), **present(start=said.starts, end=said.due)}
     return {**made, "restriction": {"period": window}} if window else made

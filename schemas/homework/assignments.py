@@ -224,6 +224,7 @@ class Step(Model):
 
     title: Line
     instructions: Text | None = None
+    starts: Moment | None = None
     due: Moment | None = None
 
 

@@ -13,7 +13,8 @@ _FOLDER: Final = files("schemas").joinpath("data", "homework")
 class Example(NamedTuple):
     """A request and its answer. In `send`, `body` and `headers` a text `{name}` stands for what an earlier answer gave.
 
-    `keep` says what to keep of the answer: by name the member. `actor` sends it: client, therapist or app.
+    `keep` says what to keep of the answer: by name the path to it, as `items/0/id`. `actor` sends it: client, therapist or
+    app.
     """
 
     title: str
@@ -44,7 +45,14 @@ def examples() -> tuple[Example, ...]:
 
 def kept(told: tuple[Example, ...]) -> dict[str, Any]:
     """What the answers of the examples gave, by name."""
-    return {name: each.answer[member] for each in told for name, member in each.keep.items()}
+    return {name: found(each.answer, path) for each in told for name, path in each.keep.items()}
+
+
+def found(answer: Any, path: str) -> Any:
+    """What stands at a path in an answer."""
+    for part in path.split("/"):
+        answer = answer[int(part)] if isinstance(answer, list) else answer[part]
+    return answer
 
 
 def filled(value: Any, known: Mapping[str, Any]) -> Any:

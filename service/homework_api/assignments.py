@@ -85,7 +85,9 @@ def _params(ask: Ask) -> Params:
     return [*found, ("code:not", homework), *((name, value) for name, value in asked if value)]
 
 
-_SORTS: Final = MappingProxyType({"due": "due", "-due": "-due", "changed": "_lastUpdated", "-changed": "-_lastUpdated"})
+_SORTS: Final = MappingProxyType(
+    {"starts": "due", "-starts": "-due", "changed": "_lastUpdated", "-changed": "-_lastUpdated"}
+)
 
 
 async def read(ask: Ask) -> Reply:
@@ -166,8 +168,8 @@ async def _reviewed(ask: Ask, _before: JsonObject, task: JsonObject) -> list[Wri
 
 
 async def set_requests(ask: Ask, task: JsonObject, statuses: Sequence[str], status: str) -> list[Write]:
-    """The prescription behind a whole assignment in another status, where it is in one of these and may be changed."""
-    if task.get("partOf") or not ask.call.grant.permits("u", "ServiceRequest"):
+    """The prescription behind a whole assignment in another status, where it is in one of these."""
+    if task.get("partOf"):
         return []
     found = []
     for each in ids_of(task.get("basedOn", ()), "ServiceRequest"):

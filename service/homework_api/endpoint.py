@@ -19,7 +19,8 @@ Act = Callable[[Ask], Awaitable[Reply]]
 class Endpoint:
     """What `method` on `path` does, and what it takes and gives.
 
-    `scopes` are what the token needs for it, as type and letters (`Task.u`). `gives` is the model of the answer, of a list
+    `scopes` are what the token needs for it, as type and letters (`Task.u`); `more` what it needs for parts of the body that
+    may be left out. `gives` is the model of the answer, of a list
     that of its items; None where there is none (204). `takes` is the model of the body; one that may be left out is
     `optional`.
     """
@@ -37,6 +38,7 @@ class Endpoint:
     listing: bool = False
     conditional: bool = False
     """Whether it changes a version, so that a client sends If-Match."""
+    more: tuple[str, ...] = ()
     description: str = ""
     media_type: str = "application/json"
 
@@ -56,6 +58,10 @@ def carried_out(endpoint: Endpoint, ids: Mapping[str, str]) -> Callable[[Call, S
     """The act of a request to the endpoint; `ids` are those in its address."""
 
     async def act(call: Call, store: Store) -> Reply:
+        for each in endpoint.scopes:
+            type_name, _, letters = each.partition(".")
+            for letter in letters:
+                call.grant.require(letter, type_name)
         query = sent.parameters(endpoint.query, call.params)
         body = None
         if endpoint.takes is not None:

@@ -33,6 +33,11 @@ _SUMMARIES: Final = MappingProxyType(
 _FORM: Final = ("Questionnaire.s",)
 
 
+_NEEDED: Final = MappingProxyType(dict.fromkeys(("publish", "offer", "withdraw"), ("ServiceRequest.ru",)))
+"""What a verb needs besides the assignment: the prescription behind it."""
+_MORE: Final = MappingProxyType({"complete": ("Observation.c",), "review": ("CarePlan.us",)})
+
+
 def _verbs() -> Iterator[Endpoint]:
     for name, verb in VERBS.items():
         yield Endpoint(
@@ -40,11 +45,12 @@ def _verbs() -> Iterator[Endpoint]:
             f"assignments/{{id}}/{name}",
             assignments.verb(name),
             _SUMMARIES[name],
-            ("Task.ru", *(("Observation.c",) if name == "complete" else ())),
+            ("Task.ru", *_NEEDED.get(name, ())),
             gives=homework.Assignment,
             takes=verb.body,
             optional=not any(field.is_required() for field in verb.body.model_fields.values()),
             conditional=True,
+            more=_MORE.get(name, ()),
         )
 
 
@@ -69,28 +75,28 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "library/forms/{id}", library.form, "One form with its questions", ("Questionnaire.r",), said.Form),
     Endpoint("GET", "barriers", outcomes.barriers, "Words for what can get in the way", (), results.BarrierWord, listing=True),
     Endpoint(
-        "GET", "assignments", assignments.listed, "Homework, what is due first on top", ("Task.s",), homework.Assignment,
+        "GET", "assignments", assignments.listed, "Homework, what starts first on top", ("Task.s",), homework.Assignment,
         query=queries.AssignmentsQuery, listing=True,
     ),
     Endpoint(
         "POST", "assignments", prescribing.create, "Give homework: of the library, or in your own words",
-        ("Patient.r", "ActivityDefinition.r", "Questionnaire.r", "Task.c", "ServiceRequest.c", "CarePlan.csu"),
-        homework.Assignment, takes=homework.NewAssignment, status=201,
+        ("Patient.r", "Task.c", "ServiceRequest.c", "CarePlan.cus"), homework.Assignment, takes=homework.NewAssignment,
+        status=201, more=("ActivityDefinition.r", "Questionnaire.r"),
     ),
     Endpoint("GET", "assignments/{id}", assignments.read, "One assignment as it stands", ("Task.r",), homework.Assignment),
     *_verbs(),
     Endpoint(
         "POST", "assignments/{id}/replace", prescribing.instead, "Give something else instead",
-        ("ActivityDefinition.rs", "Questionnaire.r", "Task.cru", "ServiceRequest.cru", "CarePlan.csu"), homework.Assignment,
-        takes=homework.Replacement, optional=True, status=201, conditional=True,
+        ("Task.cru", "ServiceRequest.cru", "CarePlan.cus"), homework.Assignment, takes=homework.Replacement, optional=True,
+        status=201, conditional=True, more=("ActivityDefinition.r", "Questionnaire.r"),
     ),
     Endpoint(
-        "POST", "assignments/{id}/split", prescribing.split, "Make smaller pieces of it", ("Task.cru", "ServiceRequest.r"),
-        homework.Assignment, takes=homework.Split, conditional=True,
+        "POST", "assignments/{id}/split", prescribing.split, "Make smaller pieces of it", ("Task.cru",), homework.Assignment,
+        takes=homework.Split, conditional=True,
     ),
     Endpoint(
         "POST", "assignments/{id}/answers", answers.begin, "Answer its form: a draft, or all at once",
-        ("Task.ru", *_FORM, "QuestionnaireResponse.rc"), said.Answers, takes=said.NewAnswers, status=201,
+        ("Task.ru", *_FORM, "QuestionnaireResponse.c"), said.Answers, takes=said.NewAnswers, status=201,
     ),
     Endpoint(
         "GET", "answers", answers.listed, "What was answered, newest first", ("QuestionnaireResponse.s",), said.Answers,
@@ -102,8 +108,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         ("QuestionnaireResponse.ru", *_FORM), said.Answers, takes=said.ChangedAnswers, conditional=True,
     ),
     Endpoint(
-        "POST", "answers/{id}/submit", answers.submit, "Submit a draft", ("QuestionnaireResponse.ru", *_FORM), said.Answers,
-        takes=said.Submission, optional=True, conditional=True,
+        "POST", "answers/{id}/submit", answers.submit, "Submit a draft", ("QuestionnaireResponse.ru",), said.Answers,
+        takes=said.Submission, optional=True, conditional=True, more=_FORM,
     ),
     Endpoint(
         "POST", "answers/{id}/stop", answers.stop, "End a draft that nobody goes on with", ("QuestionnaireResponse.ru",),
@@ -118,7 +124,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     ),
     Endpoint("GET", "ratings/kinds", outcomes.rating_kinds, "What can be rated", (), results.RatingKindTold, listing=True),
     Endpoint(
-        "POST", "ratings", outcomes.rate, "Keep a rating", ("Observation.rc",), results.Rating, takes=results.NewRating,
+        "POST", "ratings", outcomes.rate, "Keep a rating", ("Observation.c",), results.Rating, takes=results.NewRating,
         status=201,
     ),
     Endpoint(
@@ -135,7 +141,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         query=queries.ScoresQuery, listing=True,
     ),
     Endpoint(
-        "POST", "goals", outcomes.set_goal, "Set a goal", ("Goal.rc",), results.Goal, takes=results.NewGoal, status=201
+        "POST", "goals", outcomes.set_goal, "Set a goal", ("Goal.c",), results.Goal, takes=results.NewGoal, status=201
     ),
     Endpoint(
         "GET", "goals", outcomes.list_goals, "Goals, the newest first", ("Goal.s",), results.Goal, query=queries.OfClient,
@@ -147,7 +153,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         takes=results.ChangedGoal, conditional=True,
     ),
     Endpoint(
-        "POST", "goals/{id}/attainment", outcomes.attain, "Say how far a goal is reached", ("Goal.r", "Observation.rc"),
+        "POST", "goals/{id}/attainment", outcomes.attain, "Say how far a goal is reached", ("Goal.r", "Observation.c"),
         results.AttainedTold, takes=results.Attained, status=201,
     ),
     Endpoint(

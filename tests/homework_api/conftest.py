@@ -1,6 +1,7 @@
 """A practice that uses the homework API: a therapist, her client, others, and the library."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -82,8 +83,8 @@ def team(client: str, practitioner: str) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-async def practice(house: Any) -> AsyncIterator[Practice]:
+@asynccontextmanager
+async def opened(house: Any) -> AsyncIterator[Practice]:
     """Kim has Robin in care; Sam is somebody else's client."""
     async with house.client(await house.token()) as system:
         made = Practice(house, system, [])
@@ -98,6 +99,20 @@ async def practice(house: Any) -> AsyncIterator[Practice]:
         yield made
         for each in made.opened:
             await each.aclose()
+
+
+@pytest.fixture
+async def practice(house: Any) -> AsyncIterator[Practice]:
+    """A practice of the test's own."""
+    async with opened(house) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def shared(new_house: Any) -> AsyncIterator[Practice]:
+    """A practice that tests of refusals share: nothing is written in it."""
+    async with opened(await new_house()) as made:
+        yield made
 
 
 @pytest.fixture
