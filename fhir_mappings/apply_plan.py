@@ -95,8 +95,9 @@ class _Actions:
         for number, action in enumerate(parent.get("action", ())):
             here = f"{where}.action[{number}]"
             if self.is_applicable(action, here):
-                found.append(self.one(action, here, depth, intent, parent))
-        return found
+                found.append(self.one(action, here, depth, intent))
+        # rqg-1: a group of which nothing is applicable is no action.
+        return [each for each in found if "resource" in each or "action" in each]
 
     def is_applicable(self, action: Mapping[str, Any], where: str) -> bool:
         for number, condition in enumerate(action.get("condition", ())):
@@ -111,9 +112,7 @@ class _Actions:
                 raise ApplyFault(fault.where, str(fault)) from fault
         return True
 
-    def one(
-        self, action: Mapping[str, Any], where: str, depth: int, intent: str, parent: Mapping[str, Any]
-    ) -> JsonObject:
+    def one(self, action: Mapping[str, Any], where: str, depth: int, intent: str) -> JsonObject:
         made: JsonObject = {name: action[name] for name in _SAID if name in action}
         made |= {name: value for name, value in action.items() if name.startswith("timing")}
         # Start and stop conditions are for whoever does it; applicability was decided.
@@ -123,20 +122,15 @@ class _Actions:
         made |= self.participants(action)
         inner = "option" if action.get("selectionBehavior") in _CHOICES else intent
         below = self.of(action, where, depth, inner)
-        definition = self.definition(action, where, parent)
-        if definition is None:
+        definition = self.definition(action, where)
+        if definition is not None and definition["resourceType"] == "PlanDefinition":
+            below += self.of(localised_by(definition, self.setting), f"{where}.definition", depth + 1, inner)
+        if "action" in action or (definition or {}).get("resourceType") == "PlanDefinition":
             own = [{**each, "path": f"%action.{each.get('path', '')}"} for each in action.get("dynamicValue", ())]
             dynamic(Made({"resourceType": "RequestGroup"}), own, self.setting, where, made)
-        elif definition["resourceType"] == "PlanDefinition":
-            below += self.of(localised_by(definition, self.setting), f"{where}.definition", depth + 1, inner)
         else:
-            self.request(action, definition, made, where, intent)
-        # rqg-1: an action has a resource or actions.
-        if below and "resource" in made:
-            made["action"] = [{"resource": made.pop("resource"), **_titled(made)}, *below]
-        elif below:
-            made["action"] = below
-        return made
+            self.request(action, definition or _step(action), made, where, intent)
+        return made | ({"action": below} if below else {})
 
     def participants(self, action: Mapping[str, Any]) -> JsonObject:
         people = {"patient": self.setting.subject, "practitioner": self.setting.practitioner}
@@ -145,7 +139,7 @@ class _Actions:
         found = [each for each in found if not str(each["reference"]).startswith("Group/")]
         return {"participant": found} if found else {}
 
-    def definition(self, action: Mapping[str, Any], where: str, parent: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def definition(self, action: Mapping[str, Any], where: str) -> Mapping[str, Any] | None:
         canonical = action.get("definitionCanonical")
         if canonical is None:
             return None
@@ -160,11 +154,11 @@ class _Actions:
         """Make the request of an action and let the action refer to it."""
         setting = replace(self.setting, intent=intent)
         known = _form_task(definition) if definition["resourceType"] == "Questionnaire" else dict(definition)
-        # The action's own time goes before that of the definition.
+        # The action's own time and words go before those of the definition.
         timing = {name: value for name, value in action.items() if name.startswith("timing")}
         if timing:
             known = {name: value for name, value in known.items() if not name.startswith("timing")} | timing
-        known = known | {"priority": action["priority"]} if "priority" in action else known
+        known |= {name: action[name] for name in ("priority", "description") if name in action}
         request = activity(known, setting, f"{where}.definition")
         request = dynamic(request, action.get("dynamicValue", ()), setting, where, made)
         goals = [self.result.goals[each][0] for each in action.get("goalId", ()) if each in self.result.goals]
@@ -181,8 +175,12 @@ def localised_by(definition: Mapping[str, Any], setting: Setting) -> Mapping[str
     return localised(definition, setting.language) if setting.language else definition
 
 
-def _titled(action: Mapping[str, Any]) -> JsonObject:
-    return {"title": action["title"]} if "title" in action else {}
+def _step(action: Mapping[str, Any]) -> JsonObject:
+    """An activity for an action without a definition: what it says by itself is to be done."""
+    title = action.get("title") or action.get("textEquivalent") or action.get("description") or "Step"
+    body = {"resourceType": "ActivityDefinition", "kind": "Task", "title": title}
+    body |= {"description": action["description"]} if "description" in action else {}
+    return body | ({"code": action["code"][0]} if action.get("code") else {})
 
 
 def _form_task(form: Mapping[str, Any]) -> JsonObject:

@@ -88,7 +88,7 @@ def _resource(each: ResourceType) -> JsonObject:
     offered = [("validate", f"{operations.R4}Resource-validate"), ("meta", f"{operations.R4}Resource-meta")]
     if each.name == "Patient":
         offered.append(("everything", f"{operations.R4}Patient-everything"))
-    offered += [(one.name, one.definition) for one in operations.at(each.name)]
+    offered += [(one.name, one.definition.format(type=each.name)) for one in operations.at(each.name)]
     references = [
         param for param in each.search.values() if param.kind == "reference" and targets(each.name, param.code)
     ]

@@ -17,7 +17,7 @@ class Operation:
     """One operation: `paths` are those in front of `$name`, by kind (T a type, I an id), as in the route table.
 
     `reading` ones change nothing and are possible by GET; `produces` are the media types it can answer in, the first one
-    unless something else is asked for.
+    unless something else is asked for. `{type}` in the `definition` stands for the type it is asked of.
     """
 
     name: str
@@ -32,13 +32,19 @@ class Operation:
 _SHAREABLE: Final = ("QuestionnaireResponse/I", "DocumentReference/I", "Observation/I")
 _SVG, _PNG, _PLAIN_JSON, _HTML, _PDF = "image/svg+xml", "image/png", "application/json", "text/html", "application/pdf"
 _PRINTED: Final = ("Task/I", "ActivityDefinition/I", "Questionnaire/I")
+_APPLICABLE: Final = ("ActivityDefinition", "ActivityDefinition/I", "PlanDefinition", "PlanDefinition/I")
 OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("adherence", ("Patient/I",), "How much of what was planned was done", f"{OURS}adherence"),
     Operation("adherence-change", ("Patient", "Patient/I"), "Homework and change together", f"{OURS}adherence-change"),
+    Operation("apply", _APPLICABLE, "A definition made a request for somebody", f"{R4}{{type}}-apply"),
     Operation("chart", ("Patient/I",), "Progress as a picture", f"{OURS}chart", produces=(_SVG, _PNG, _PLAIN_JSON)),
     Operation("goal-attainment", ("Patient/I",), "Where goals began and are now", f"{OURS}goal-attainment"),
     Operation("handout", _PRINTED, "A sheet to take home", f"{OURS}handout", produces=(_HTML, _PDF)),
     Operation("lastn", ("Observation",), "Last observations of each code", f"{R4}Observation-lastn"),
+    Operation(
+        "session-summary", ("Patient/I", "CarePlan/I"), "What to begin a session with", f"{OURS}session-summary",
+        produces=(FHIR_JSON, _HTML, _PDF),
+    ),  # fmt: skip
     Operation("share", _SHAREABLE, "Show what was private", f"{OURS}share", methods="POST", reading=False),
     Operation("stats", ("Observation",), "Statistics of observations", f"{R4}Observation-stats"),
     Operation("trend", ("Patient/I",), "Course of measures, and what has changed", f"{OURS}trend"),

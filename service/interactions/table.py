@@ -6,7 +6,19 @@ from typing import Final
 
 from service.call import Call, Reply
 from service.interactions import batch, create, delete, history, meta, operations, patch, read, search, update, validate
-from service.operations import adherence, adherence_change, chart, goal_attainment, handout, lastn, share, stats, trend
+from service.operations import (
+    adherence,
+    adherence_change,
+    apply,
+    chart,
+    goal_attainment,
+    handout,
+    lastn,
+    session_summary,
+    share,
+    stats,
+    trend,
+)
 from service.store import Store
 
 Interaction = Callable[[Call, Store], Awaitable[Reply]]
@@ -52,10 +64,12 @@ INTERACTIONS: Final[Mapping[str, Interaction]] = MappingProxyType(
         "transaction": _bundle,
         "adherence": adherence.adherence,
         "adherence-change": adherence_change.adherence_change,
+        "apply": apply.apply,
         "chart": chart.chart,
         "goal-attainment": goal_attainment.goal_attainment,
         "handout": handout.handout,
         "lastn": lastn.lastn,
+        "session-summary": session_summary.session_summary,
         "share": share.share,
         "stats": stats.stats,
         "trend": trend.trend,

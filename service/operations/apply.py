@@ -15,7 +15,7 @@ from fhir_mappings.fhirpath import Environment, Value, environment
 from schemas import dates, ids, json
 from service.call import Call, Reply
 from service.errors import BadRequest, Unprocessable
-from service.operations.definitions import held, seen, seen_if_allowed, too_large, unknown, valid
+from service.operations.definitions import absent, held, seen, seen_if_allowed, too_large, unknown, valid
 from service.operations.parameters import Asked, asked, malformed
 from service.search.find import find
 from service.store import Store
@@ -80,9 +80,10 @@ async def _definition(call: Call, store: Store, given: Asked, kind: str) -> Json
         resource = given.resource(name, (kind,))
         assert resource is not None
         return resource
+    call.grant.require("s", kind)
     found = await held(call, store, sent, (kind,))
     if found is None:
-        raise unknown(sent, name)
+        raise absent(sent, name)
     return found
 
 

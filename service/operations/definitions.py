@@ -11,7 +11,7 @@ from schemas import json
 from schemas.outcome import Issue
 from schemas.validate import validate
 from service.call import Call
-from service.errors import Unprocessable
+from service.errors import NotFound, Unprocessable
 from service.interactions.read import existing
 from service.search.find import find
 from service.store import Store
@@ -51,14 +51,18 @@ async def held(call: Call, store: Store, canonical: str, types: Sequence[str]) -
     return None
 
 
+def absent(canonical: str, parameter: str) -> NotFound:
+    """The refusal of a canonical that the caller asks for and that leads nowhere."""
+    return NotFound(_unknown(canonical), expression=(parameter,), details_code="definition-unknown")
+
+
 def unknown(canonical: str, where: str) -> Unprocessable:
-    """The refusal of a canonical that leads nowhere."""
-    return Unprocessable(
-        f"No definition {canonical[:200]} is held here, or none that you may see",
-        code="not-found",
-        expression=(where,),
-        details_code="definition-unknown",
-    )
+    """The refusal of a definition that names another which is not there."""
+    return Unprocessable(_unknown(canonical), code="not-found", expression=(where,), details_code="definition-unknown")
+
+
+def _unknown(canonical: str) -> str:
+    return f"No definition {canonical[:200]} is held here, or none that you may see"
 
 
 def unevaluated(fault: ExpressionFault) -> Unprocessable:

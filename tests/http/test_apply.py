@@ -114,7 +114,7 @@ async def test_a_plan_becomes_a_care_plan_with_everything_in_it(api: httpx.Async
     assert made["goal"] == [{"reference": "#goal-1"}]
     assert inside["goal-1"]["lifecycleStatus"] == "proposed"
     (action,) = inside["request-group"]["action"]
-    assert action["description"] == "Say hello to a neighbour"
+    assert action["description"] == "Saludar a un vecino"
     assert action["resource"] == {"reference": "#request-1"}
     goal = inside["request-1"]["extension"][0]["valueReference"]
     assert goal == {"reference": "#goal-1"}
@@ -164,7 +164,7 @@ async def test_a_plan_posted_as_a_transaction_gives_resources_of_their_own(api: 
     (request,) = [each["resource"] for each in (await api.get("ServiceRequest")).json()["entry"]]
     tasks = (await api.get(f"Task?based-on=ServiceRequest/{request['id']}")).json()["entry"]
     heads = [each["resource"] for each in tasks if "partOf" not in each["resource"]]
-    assert [each["description"] for each in heads] == ["Say hello to a neighbour"]
+    assert [each["description"] for each in heads] == ["Saludar a un vecino"]
     assert (await api.get("Goal?patient=Patient/p")).json()["total"] == 1
 
 
@@ -202,7 +202,7 @@ async def test_the_definition_may_be_sent_or_named(api: httpx.AsyncClient, kind:
     answer = await api.get(f"{kind}/$apply", params={"subject": "Patient/p", name: canonical})
     assert answer.status_code == 200, answer.text
     answer = await api.get(f"{kind}/$apply", params={"subject": "Patient/p", name: canonical + "-none"})
-    assert issue(answer) == (422, "definition-unknown", name)
+    assert issue(answer) == (404, "definition-unknown", name)
 
 
 async def posted(api: httpx.AsyncClient, definition: Json, **more: Json) -> httpx.Response:
@@ -231,6 +231,7 @@ async def test_dynamic_values_reach_nested_and_choice_elements(api: httpx.AsyncC
     values = [
         dynamic("occurrence.repeat.frequency", "iif(%lastMastery > 7, 3, 2)"),
         dynamic("ServiceRequest.occurrenceTiming.repeat.duration", "15"),
+        dynamic("occurrence.as(Timing).repeat.durationUnit", "'min'"),
         dynamic("patientInstruction", "'For ' & %patient.id & ', by ' & %practitioner.id"),
         dynamic("supportingInfo", "%patient"),
         dynamic("asNeeded", "true"),
@@ -322,6 +323,18 @@ async def test_actions_keep_their_order_their_groups_and_their_times(api: httpx.
     assert second["relatedAction"][0]["offsetDuration"]["value"] == 2
     assert [each["kind"] for each in second["condition"]] == ["stop"]
     assert [each["id"] for each in second["action"]] == ["d", "e"]
+    inside = {f"#{each['id']}": each for each in answer.json()["contained"]}
+    assert inside[first["resource"]["reference"]]["code"] == {"text": "First"}
+    assert [inside[each["resource"]["reference"]]["intent"] for each in second["action"]] == ["option", "option"]
+
+
+async def test_a_group_of_which_nothing_is_applicable_is_left_out(api: httpx.AsyncClient) -> None:
+    never = [{"kind": "applicability", "expression": dynamic("", "%lastSudsPost < 10")["expression"]}]
+    action = [{"title": "Group", "action": [{"title": "Never", "condition": never}]}]
+    answer = await posted(api, {"resourceType": "PlanDefinition", "status": "active", "action": action})
+    assert answer.status_code == 200, answer.text
+    (group,) = answer.json()["contained"]
+    assert "action" not in group
 
 
 @pytest.mark.parametrize(
