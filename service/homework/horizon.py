@@ -25,6 +25,7 @@ from service.store import IdTaken, Store, VersionConflict
 from service.tenants import Tenant
 
 JsonObject = dict[str, Any]
+EVERY_SECONDS: Final = 3600
 _SLACK: Final = timedelta(days=7)
 """How much further than the horizon a tick goes, so that a head is written once a week and not every day."""
 FURTHEST: Final = timedelta(days=366)

@@ -12,7 +12,7 @@ import structlog
 
 from service import tenants
 from service.engine import Engine
-from service.homework import escalation, proposals
+from service.homework import escalation, horizon, proposals, windows
 from service.reminders import plan
 from service.tenants import Tenant
 
@@ -22,6 +22,8 @@ Tick = tuple[str, int, TickRun]
 """A name, how many seconds apart (a minute at the least), and what runs in every tenant then."""
 TICKS: Final[tuple[Tick, ...]] = (
     ("escalate", 60, escalation.escalate),
+    ("close", windows.EVERY_SECONDS, windows.close),
+    ("roll", horizon.EVERY_SECONDS, horizon.roll),
     ("propose", proposals.EVERY_SECONDS, proposals.propose),
     ("reminders", plan.EVERY_SECONDS, plan.plan),
 )
