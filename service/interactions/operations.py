@@ -29,8 +29,10 @@ class Operation:
     produces: tuple[str, ...] = (FHIR_JSON,)
 
 
+_SESSION: Final = ("Patient/I", "CarePlan/I")
 _SHAREABLE: Final = ("QuestionnaireResponse/I", "DocumentReference/I", "Observation/I")
 _SVG, _PNG, _PLAIN_JSON, _HTML, _PDF = "image/svg+xml", "image/png", "application/json", "text/html", "application/pdf"
+_SAID: Final = (FHIR_JSON, _HTML, _PDF)
 _PRINTED: Final = ("Task/I", "ActivityDefinition/I", "Questionnaire/I")
 _APPLICABLE: Final = ("ActivityDefinition", "ActivityDefinition/I", "PlanDefinition", "PlanDefinition/I")
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -41,10 +43,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("goal-attainment", ("Patient/I",), "Where goals began and are now", f"{OURS}goal-attainment"),
     Operation("handout", _PRINTED, "A sheet to take home", f"{OURS}handout", produces=(_HTML, _PDF)),
     Operation("lastn", ("Observation",), "Last observations of each code", f"{R4}Observation-lastn"),
-    Operation(
-        "session-summary", ("Patient/I", "CarePlan/I"), "What to begin a session with", f"{OURS}session-summary",
-        produces=(FHIR_JSON, _HTML, _PDF),
-    ),  # fmt: skip
+    Operation("session-summary", _SESSION, "What to begin a session with", f"{OURS}session-summary", produces=_SAID),
     Operation("share", _SHAREABLE, "Show what was private", f"{OURS}share", methods="POST", reading=False),
     Operation("stats", ("Observation",), "Statistics of observations", f"{R4}Observation-stats"),
     Operation("trend", ("Patient/I",), "Course of measures, and what has changed", f"{OURS}trend"),
