@@ -257,12 +257,14 @@ def journal(rng: random.Random, patient: str, _based_on: str) -> JsonObject:
     )
 
 
-def phq9(rng: random.Random, patient: str, based_on: str | None) -> JsonObject:
-    """All ten questions answered. With `based_on` it answers the Task of that request."""
+def phq9(rng: random.Random, patient: str, based_on: str | None, at_risk: bool = False) -> JsonObject:
+    """All ten questions answered. With `based_on` it answers the Task of that request; `at_risk` the ninth tells of risk."""
+    asked = [item for item in PHQ9["item"] if item["type"] == "choice"]
+    chosen = [rng.choice(item["answerOption"])["valueCoding"] for item in asked]
+    chosen[8] = asked[8]["answerOption"][1 if at_risk else 0]["valueCoding"]
     items = [
-        {"linkId": item["linkId"], "answer": [{"valueCoding": rng.choice(item["answerOption"])["valueCoding"]}]}
-        for item in PHQ9["item"]
-        if item["type"] == "choice"
+        {"linkId": item["linkId"], "answer": [{"valueCoding": coding}]}
+        for item, coding in zip(asked, chosen, strict=True)
     ]
     made = _response(rng, PHQ9, patient, items)
     return made if based_on is None else {**made, "basedOn": [_reference(based_on)]}

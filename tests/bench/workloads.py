@@ -4,6 +4,7 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote
 
 import homework
@@ -66,7 +67,7 @@ async def _create_observation(stage: Stage) -> Workload:
     return _fresh(stage, make)
 
 
-async def _answer_phq9(stage: Stage) -> Workload:
+async def _answer_phq9(stage: Stage, at_risk: bool = False) -> Workload:
     """Every answer completes a Task of its own, assigned before."""
     count = CALLERS * 8 + int(stage.seconds * 300)
     whose = [stage.rng.choice(stage.persons) for _ in range(count)]
@@ -78,7 +79,7 @@ async def _answer_phq9(stage: Stage) -> Workload:
         made = await transact(stage.place, stage.connection, entries)
         requests += [reference for reference in made if reference.startswith("ServiceRequest/")]
     bodies = (
-        stage.post("QuestionnaireResponse", homework.phq9(stage.rng, person.patient, request))
+        stage.post("QuestionnaireResponse", homework.phq9(stage.rng, person.patient, request, at_risk))
         for person, request in zip(whose, requests, strict=True)
     )
 
@@ -199,6 +200,7 @@ TABLE = (
     Row("create Task", 1.1, _create_task),
     Row("create Observation", 1.1, _create_observation),
     Row("answer PHQ-9, scored", 4.0, _answer_phq9),
+    Row("answer PHQ-9, risk told", 7.0, partial(_answer_phq9, at_risk=True)),
     Row("update Task, If-Match", 1.4, _update_task),
     Row("transaction of 7", 5.0, _transaction),
     Row("20 Tasks by status", 0.8, _tasks_by_status),
