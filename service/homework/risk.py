@@ -197,14 +197,15 @@ async def _step(call: Call, store: Store, change: Change, planned: Planned) -> N
     if not risk.is_review(before):
         return
     after = change.resource
-    was, status = str((before or {}).get("status")), None if after is None else str(after.get("status"))
-    if status is None or (status in _REFUSED and status != was):
+    was, status = (before or {}).get("status"), (after or {}).get("status")
+    if after is None or (status in _REFUSED and status != was):
         raise _kept(change)
-    assert after is not None
+    if status == "cancelled" and not after.get("statusReason"):
+        raise _unsaid(change)
     if was in risk.WAITING and status not in risk.WAITING | {"entered-in-error"}:
         planned.audits.append(_acknowledged(call, change))
     if status != was and status in risk.ENDED | {"entered-in-error"}:
-        await _lower(call, store, after, "inactive" if status in risk.ENDED else status, planned)
+        await _lower(call, store, after, "inactive" if status in risk.ENDED else "entered-in-error", planned)
 
 
 async def _lower(call: Call, store: Store, review: Mapping[str, Any], status: str, planned: Planned) -> None:
@@ -224,6 +225,16 @@ def _kept(change: Change) -> Unprocessable:
     about = (change.type, change.id)
     return Unprocessable(
         sentence, code="business-rule", expression=("Task.status",), details_code="review-kept", about=about
+    )
+
+
+def _unsaid(change: Change) -> Unprocessable:
+    return Unprocessable(
+        "Say with a statusReason why nobody needs to look at this any more",
+        code="business-rule",
+        expression=("Task.statusReason",),
+        details_code="status-reason-required",
+        about=(change.type, change.id),
     )
 
 

@@ -1,5 +1,6 @@
 """Answers that tell of risk: who is asked to look, by when, what the client reads, and that nothing hides it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, Final
@@ -115,6 +116,16 @@ async def test_a_review_is_handed_over_and_not_declined(clinic: Clinic, status: 
         assert refusal.json()["issue"][0]["details"]["coding"][0]["code"] == "review-kept"
     await save(clinic.system, review | {"owner": to("Practitioner/other")})
     assert (await found(clinic.system, REVIEWS))[0]["owner"] == to("Practitioner/other")
+
+
+async def test_a_review_is_not_cancelled_without_a_word(clinic: Clinic) -> None:
+    await save(clinic.system, answers(SOME))
+    (review,) = await found(clinic.system, REVIEWS)
+    refusal = await clinic.system.put(f"Task/{review['id']}", json=review | {"status": "cancelled"})
+    assert refusal.status_code == 422
+    assert refusal.json()["issue"][0]["details"]["coding"][0]["code"] == "status-reason-required"
+    await save(clinic.system, review | {"status": "cancelled", "statusReason": {"text": "The same as yesterday's."}})
+    assert [each["status"] for each in await found(clinic.system, "Flag")] == ["inactive"]
 
 
 async def test_no_risk_no_alert(clinic: Clinic) -> None:
@@ -349,6 +360,14 @@ async def test_a_review_that_nobody_takes_is_told_of_once_and_then_handed_over(c
     (review,) = await found(clinic.system, REVIEWS)
     assert review["owner"] == to("CareTeam/night")
     assert len(await found(clinic.system, "Communication?category=risk-escalation")) == 2
+
+
+async def test_two_workers_at_once_tell_once(clinic: Clinic) -> None:
+    for name in ("one", "two", "three"):
+        await save(clinic.system, answers(SOME, id=name))
+    await asyncio.gather(*(tick(clinic, 25) for _ in range(3)))
+    told = await found(clinic.system, "Communication?category=risk-escalation")
+    assert len({each["about"][0]["reference"] for each in told}) == len(told) == 3
 
 
 async def test_a_review_that_was_taken_is_not_escalated(clinic: Clinic) -> None:
