@@ -158,7 +158,8 @@ class _Actions:
         timing = {name: value for name, value in action.items() if name.startswith("timing")}
         if timing:
             known = {name: value for name, value in known.items() if not name.startswith("timing")} | timing
-        known |= {name: action[name] for name in ("priority", "description") if name in action}
+        own = {name: action[name] for name in ("priority", "description") if name in action}
+        known = {name: value for name, value in known.items() if name.removeprefix("_") not in own} | own
         request = activity(known, setting, f"{where}.definition")
         request = dynamic(request, action.get("dynamicValue", ()), setting, where, made)
         goals = [self.result.goals[each][0] for each in action.get("goalId", ()) if each in self.result.goals]
