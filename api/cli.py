@@ -21,7 +21,7 @@ import typer
 from pydantic import ValidationError
 
 from api import banner, server
-from api.commands import clients, keys, people, policy, upstream, work
+from api.commands import clients, keys, people, policy, simulate, upstream, work
 from api.commands.console import (
     AsJson,
     DatabaseUrl,
@@ -54,6 +54,7 @@ app.add_typer(clients.app, name="clients")
 app.add_typer(keys.app, name="keys")
 app.add_typer(people.app, name="people")
 app.add_typer(policy.app, name="policy")
+app.command(name="simulate")(simulate.simulate)
 app.command(name="work")(work.work)
 tenants_app.add_typer(upstream.app, name="upstream")
 
