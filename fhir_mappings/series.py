@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from fhir_mappings import progress, reasons
+from fhir_mappings import progress, reasons, slots
 from fhir_mappings.occurrence import ALL, made, made_until, occurrence, window
 from fhir_mappings.progress import Tally, tally_of
-from fhir_mappings.slots import Slot, slots
+from fhir_mappings.slots import Slot
 from fhir_mappings.timing import Schedule, edges, read
 from schemas import dates
 
@@ -48,7 +48,7 @@ def extended(head: JsonObject, schedule_: Schedule, until: datetime, now: dateti
     if said == ALL:
         return Extension(head, [])
     since = dates.PAST if said is None else dates.interval(said).lo
-    found = slots(schedule_, since, until)
+    found = slots.slots(schedule_, since, until)
     alive = [slot for slot in found if slot.end > now]
     tally = tally_of(head)
     if said is None:
@@ -60,7 +60,7 @@ def extended(head: JsonObject, schedule_: Schedule, until: datetime, now: dateti
 
 def planned_until(head: JsonObject, schedule_: Schedule, until: datetime, tally: Tally) -> JsonObject:
     """The head, saying until when its occurrences are made, and how much is planned."""
-    over = schedule_.end <= until or (is_foreseen(schedule_) and not ahead(schedule_, until))
+    over = schedule_.end <= until or slots.is_over(schedule_, until)
     return progress.told(made(head, ALL if over else dates.instant(until)), tally)
 
 
@@ -71,7 +71,7 @@ def is_foreseen(schedule_: Schedule) -> bool:
 
 def ahead(schedule_: Schedule, since: datetime) -> int:
     """How many slots are still to be made from `since` on, of a series that is foreseen; else 0."""
-    return len(slots(schedule_, since, dates.FUTURE)) if is_foreseen(schedule_) else 0
+    return len(slots.slots(schedule_, since, dates.FUTURE)) if is_foreseen(schedule_) else 0
 
 
 class Part(NamedTuple):
@@ -96,7 +96,7 @@ def replanned(
 
     `parts` are all parts of the head by the key of their slot.
     """
-    wanted = {slot.key: slot for slot in slots(schedule_, now, until) if slot.start > now}
+    wanted = {slot.key: slot for slot in slots.slots(schedule_, now, until) if slot.start > now}
     stamp = dates.instant(now)
     changed = [
         Part(part.id, told)

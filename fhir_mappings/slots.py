@@ -7,7 +7,7 @@ A slot is the same whichever stretch of time was asked for: its key is its local
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import count
+from itertools import chain, count
 from typing import Final
 
 from fhir_mappings import zones
@@ -43,6 +43,12 @@ def slots(schedule: Schedule, since: datetime, until: datetime) -> list[Slot]:
     every = [*_repeated(schedule, since, until), *(_event(schedule, text) for text in schedule.events)]
     found = {slot.key: slot for slot in every if since <= slot.start < until}
     return sorted(found.values(), key=lambda slot: (slot.start, slot.key))
+
+
+def is_over(schedule: Schedule, since: datetime) -> bool:
+    """Whether no slot opens from `since` on."""
+    every = chain(_repeated(schedule, since, dates.FUTURE), (_event(schedule, text) for text in schedule.events))
+    return all(slot.start < since for slot in every)
 
 
 def total(schedule: Schedule) -> int | None:

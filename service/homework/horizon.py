@@ -13,6 +13,7 @@ from fhir_mappings.occurrence import ALL, MEMBERS, OCCURRENCE, identity, made_un
 from fhir_mappings.timing import TimingFault, repeats
 from schemas import dates
 from service import audit
+from service.audit import AuditRecord
 from service.call import Call
 from service.engine import Engine
 from service.errors import Unprocessable
@@ -21,13 +22,15 @@ from service.homework.authority import SERVICE, found
 from service.homework.policy import HomeworkPolicy
 from service.homework.standing import standing
 from service.search.find import Found
-from service.store import IdTaken, Store, VersionConflict
+from service.store import Change, IdTaken, Store, VersionConflict
 from service.tenants import Tenant
 
 JsonObject = dict[str, Any]
 EVERY_SECONDS: Final = 3600
 _SLACK: Final = timedelta(days=7)
 """How much further than the horizon a tick goes, so that a head is written once a week and not every day."""
+_TOGETHER: Final = 16
+"""How many series are written in one transaction."""
 FURTHEST: Final = timedelta(days=366)
 """How far ahead an app can ask."""
 
@@ -49,8 +52,10 @@ async def roll(engine: Engine, tenant: Tenant, now: datetime) -> None:
             async for page in standing(store, status, "heads"):
                 short = [(each, head) for each in page if _is_short(head := each.resource(store.codec), horizon)]
                 needed = await _needed(call, store, [head for _, head in short], policy)
-                for each, head in short:
-                    await _extend(call, store, each, head, horizon + _SLACK, needed)
+                planned = (_extended(call, store, each, head, horizon + _SLACK, needed) for each, head in short)
+                ready = [each for each in planned if each is not None]
+                for start in range(0, len(ready), _TOGETHER):
+                    await _write(store, ready[start : start + _TOGETHER])
 
 
 async def until(call: Call, store: Store, head_id: str, moment: datetime) -> None:
@@ -67,7 +72,9 @@ async def until(call: Call, store: Store, head_id: str, moment: datetime) -> Non
         head = each.resource(store.codec)
         if head.get("status") in series.LIVE and _is_short(head, moment):
             needed = await _needed(call, store, [head], await policies.known(store.connection, store.tenant_id))
-            await _extend(call, store, each, head, moment, needed)
+            extended = _extended(call, store, each, head, moment, needed)
+            if extended is not None:
+                await _write(store, [extended])
 
 
 def _is_short(head: Mapping[str, Any], horizon: datetime) -> bool:
@@ -92,32 +99,46 @@ async def _by_id(call: Call, store: Store, type_name: str, wanted: set[str]) -> 
     return {each.id: each.resource(store.codec) for each in held}
 
 
-async def _extend(call: Call, store: Store, held: Found, head: JsonObject, to: datetime, needed: _Needed) -> None:
-    """Write the head's next occurrences and how far they go, unless another worker was faster."""
+class _Extended(NamedTuple):
+    """A head and its next occurrences, and the record of it."""
+
+    changes: list[Change]
+    record: AuditRecord
+
+
+def _extended(
+    call: Call, store: Store, held: Found, head: JsonObject, to: datetime, needed: _Needed
+) -> _Extended | None:
     behind = (needed.requests.get(each, {}) for each in requests(head))
     request = next((each for each in behind if repeats(each.get("occurrenceTiming", {}))), None)
     if request is None:
-        return
+        return None
     patient = needed.patients.get(head.get("for", {}).get("reference", "").removeprefix("Patient/"))
     try:
         schedule = series.schedule(head, request, zones.zone_of(patient, needed.policy.zone))
     except TimingFault:  # a Timing from before there was a check
-        return
+        return None
     extended = series.extended(head, schedule, to, call.now)
-    changes = [
-        store.change("Task", identity(call.tenant_id, OCCURRENCE, f"{held.id}/{slot.key}"), task, call.now, by_service=True)
-        for slot, task in series.occurrences(head, held.id, extended.slots, schedule.zone, call.now)
-    ]  # fmt: skip
-    change = store.change("Task", held.id, extended.head, call.now, held.stored, by_service=True)
+    made = series.occurrences(head, held.id, extended.slots, schedule.zone, call.now)
+    changes = [store.change("Task", held.id, extended.head, call.now, held.stored, by_service=True)]
+    for slot, task in made:
+        task_id = identity(call.tenant_id, OCCURRENCE, f"{held.id}/{slot.key}")
+        changes.append(store.change("Task", task_id, task, call.now, by_service=True))
     record = audit.event(
         "update", tenant_id=call.tenant_id, client_id=SERVICE.client_id, address=call.address, recorded=call.now,
-        outcome=audit.SUCCESS, type="Task", id=held.id, version=change.version, query=None, request_id=call.request_id,
-        patient=_patient(head), also=[(each.type, each.id, each.version) for each in changes],
+        outcome=audit.SUCCESS, type="Task", id=held.id, version=changes[0].version, query=None,
+        request_id=call.request_id, patient=_patient(head), also=[(each.type, each.id, each.version) for each in changes[1:]],
     )  # fmt: skip
+    return _Extended(changes, record)
+
+
+async def _write(store: Store, batch: Sequence[_Extended]) -> None:
+    """Write all of them; where another worker was faster with one, each by itself, and that one not."""
     try:
-        await store.commit([change, *changes], [record])
+        await store.commit([change for each in batch for change in each.changes], [each.record for each in batch])
     except (VersionConflict, IdTaken):
-        return
+        for each in batch if len(batch) > 1 else ():
+            await _write(store, [each])
 
 
 def _patient(head: Mapping[str, Any]) -> str | None:
