@@ -27,7 +27,8 @@ update calendar_link set revoked = $4
  where tenant_id = $1 and patient = $2 and link_id = $3 and revoked is null returning link_id"""
 # A calendar asks every hour or so: its last visit is written once a day.
 USED: Final = """
-update calendar_link set used = $3 where tenant_id = $1 and link_id = $2 and (used is null or used < $3 - interval '1 day')"""
+update calendar_link set used = $3::timestamptz
+ where tenant_id = $1 and link_id = $2 and (used is null or used < $3::timestamptz - interval '1 day')"""
 STATEMENTS: Final = (ADD, LIST, FIND, REVOKE, USED)
 
 

@@ -6,9 +6,11 @@ Loaded when the first feed is asked for.
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from icalendar import Calendar, Event, Todo
+from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStandard, Todo
 
+from fhir_mappings import zone_changes
 from fhir_mappings.calendar_entry import Entry
 from schemas import words
 
@@ -16,6 +18,8 @@ PRODUCT: Final = "-//Hearth//Homework//EN"
 REFRESH: Final = timedelta(hours=1)
 _TODO_STATES: Final = {"open": "NEEDS-ACTION", "begun": "IN-PROCESS", "done": "COMPLETED"}
 _DAY: Final = timedelta(days=1)
+_MONTH: Final = timedelta(days=32)
+_YEAR: Final = timedelta(days=370)
 _SHORTEST: Final = timedelta(minutes=15)
 
 
@@ -37,9 +41,37 @@ def calendar(entries: Sequence[Entry], form: str, language: str, details: bool, 
         component = _todo(each, title) if form == "todos" else _event(each, title)
         if component is not None:
             made.add_component(component)
-    made.add_missing_timezones()
+    for name, span in _zones(entries).items():
+        made.subcomponents.insert(0, _timezone(ZoneInfo(name), *span))
     content: bytes = made.to_ical()
     return content
+
+
+def _zones(entries: Sequence[Entry]) -> dict[str, tuple[datetime, datetime]]:
+    """The zones that times are said in, each with its first and last time."""
+    found: dict[str, tuple[datetime, datetime]] = {}
+    for moment in (moment for each in entries for moment in (each.start, each.end) if moment is not None):
+        if isinstance(moment.tzinfo, ZoneInfo) and moment.tzinfo.key != "UTC":
+            first, last = found.get(moment.tzinfo.key, (moment, moment))
+            found[moment.tzinfo.key] = min(first, moment), max(last, moment)
+    return found
+
+
+def _timezone(zone: ZoneInfo, first: datetime, last: datetime) -> Timezone:
+    """How the zone's clocks go from before the first time to a year after the last; the library's own has onsets in another
+    clock than RFC 5545 wants, and all since 1970."""
+    # Whole months, so that the same calendar is the same bytes tomorrow.
+    begin = (first - _MONTH).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    made = Timezone()
+    made.add("TZID", zone.key)
+    for change in zone_changes.changes(zone, begin, last.replace(microsecond=0) + _YEAR):
+        part: TimezoneDaylight | TimezoneStandard = TimezoneDaylight() if change.is_summer else TimezoneStandard()
+        part.add("DTSTART", change.at)
+        part.add("TZOFFSETFROM", change.before)
+        part.add("TZOFFSETTO", change.after)
+        part.add("TZNAME", change.name)
+        made.add_component(part)
+    return made
 
 
 def _todo(entry: Entry, title: str) -> Todo:
