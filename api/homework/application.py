@@ -106,7 +106,7 @@ class HomeworkApi:
             address=client[0] if client else None,
             self_url=f"{self._engine.settings.base_url}{scope['path']}",
         )
-        return await self._engine.answer(request, carried_out(asked.endpoint, asked.ids))
+        return await self._engine.answer(request, carried_out(asked.endpoint, asked.ids, self._engine.settings))
 
 
 @cache

@@ -97,3 +97,36 @@ class ScoresQuery(OfClient):
 
     measure: Line | None = Field(default=None, description="Only of this questionnaire, by the code of its total")
     since: Moment | None = Field(default=None, description="Given at this time or later")
+
+
+class CoursesQuery(Model):
+    """Which measures, and when."""
+
+    measure: Line | None = Field(
+        default=None, description="The codes of totals with commas between; otherwise all that have rules of change"
+    )
+    start: Moment | None = None
+    end: Moment | None = None
+
+
+class AdherenceQuery(Model):
+    """When, and by what."""
+
+    start: Moment | None = None
+    end: Moment | None = None
+    by: Line | None = Field(
+        default=None,
+        description="activity, assignment, barrier, format, goal, hour, setting, week or weekday; several with commas between",
+    )
+
+
+class ProposalsQuery(OfClient):
+    """Which proposals."""
+
+    state: Literal["waiting", "accepted", "declined"] | None = None
+
+
+class DeliveriesQuery(Model):
+    """Which deliveries."""
+
+    limit: int = Field(default=25, ge=1, le=100, description="How many at most")

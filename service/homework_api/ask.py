@@ -25,6 +25,7 @@ from service.interactions.search import search_type
 from service.interactions.table import INTERACTIONS
 from service.interactions.transaction import transaction
 from service.search.page import refusal
+from service.settings import Settings
 from service.store import Store, Stored
 
 T = TypeVar("T")
@@ -76,6 +77,7 @@ class Ask:
     call: Call
     store: Store
     ids: Mapping[str, str]
+    settings: Settings
     query: Any = None
     body: Any = None
     records: list[AuditRecord] = field(default_factory=list)
@@ -265,6 +267,11 @@ class Ask:
         body = {"items": [written(each) for each in items]} | ({"next": cursor} if cursor else {})
         headers = (("Link", f'<{self._next(cursor)}>; rel="next"'),) if cursor else ()
         return Reply(200, json.encode(body), headers=headers, media_type=JSON, audited=True, audits=tuple(self.records))
+
+    def about(self, client: str | None, reply: Reply) -> Reply:
+        """The answer of what is no interaction: its record says that it happened, and whose it is."""
+        kind = None if client is None else "Patient"
+        return replace(reply, type=kind, id=client, patient=client, audited=False, audits=tuple(self.records))
 
     def _next(self, cursor: str) -> str:
         kept = [each for each in self.call.params if each[0] != "cursor"]

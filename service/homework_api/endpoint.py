@@ -10,6 +10,7 @@ from schemas.homework.queries import Nothing
 from service.call import Call, Reply
 from service.homework_api import sent
 from service.homework_api.ask import Ask
+from service.settings import Settings
 from service.store import Store
 
 Act = Callable[[Ask], Awaitable[Reply]]
@@ -54,7 +55,9 @@ class Endpoint:
         return "-".join((self.method.lower(), *parts))
 
 
-def carried_out(endpoint: Endpoint, ids: Mapping[str, str]) -> Callable[[Call, Store], Awaitable[Reply]]:
+def carried_out(
+    endpoint: Endpoint, ids: Mapping[str, str], settings: Settings
+) -> Callable[[Call, Store], Awaitable[Reply]]:
     """The act of a request to the endpoint; `ids` are those in its address."""
 
     async def act(call: Call, store: Store) -> Reply:
@@ -67,6 +70,6 @@ def carried_out(endpoint: Endpoint, ids: Mapping[str, str]) -> Callable[[Call, S
         if endpoint.takes is not None:
             absent = call.body is None and endpoint.optional
             body = sent.body(endpoint.takes, {} if absent else call.body)
-        return await endpoint.act(Ask(call, store, ids, query, body))
+        return await endpoint.act(Ask(call, store, ids, settings, query, body))
 
     return act

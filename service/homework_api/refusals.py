@@ -36,6 +36,14 @@ def _place(text: str, pointers: Sequence[Mapping[str, str]]) -> str | None:
     return known.get("")
 
 
+def name_members(refusal: HearthError) -> None:
+    """Point at the members of the body that a refusal names."""
+    refusal.issues = tuple(
+        replace(each, expression=tuple(text if text.startswith("#") else f"#/{text}" for text in each.expression))
+        for each in refusal.issues
+    )
+
+
 def stale(version: int) -> PreconditionFailed:
     """The refusal of a change to a version that is no longer the current one."""
     return PreconditionFailed(

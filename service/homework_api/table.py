@@ -7,10 +7,12 @@ from typing import Final
 from fhir_mappings.homework_api.verbs import VERBS
 from schemas.homework import answers as said
 from schemas.homework import assignments as homework
+from schemas.homework import channels as ways
+from schemas.homework import insight as figures
 from schemas.homework import library as books
 from schemas.homework import people as persons
 from schemas.homework import queries, results
-from service.homework_api import answers, assignments, library, people, prescribing
+from service.homework_api import answers, assignments, channels, insight, library, people, prescribing
 from service.homework_api import results as outcomes
 from service.homework_api.endpoint import Endpoint
 
@@ -54,6 +56,7 @@ def _verbs() -> Iterator[Endpoint]:
         )
 
 
+_BACKEND: Final = "For backends only: a token with system scopes, which are what it may be told of."
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "me", people.me, "Who the token is of", (), persons.Me),
     Endpoint(
@@ -159,5 +162,81 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint(
         "GET", "goals/{id}/attainment", outcomes.attainments, "How far a goal was reached, newest first",
         ("Observation.s",), results.AttainedTold, query=queries.Listing, listing=True,
+    ),
+    Endpoint(
+        "GET", "clients/{client}/measures", insight.courses, "The course of measures, and what has changed",
+        ("Patient.r", "Observation.s"), figures.Course, query=queries.CoursesQuery, listing=True,
+    ),
+    Endpoint(
+        "GET", "clients/{client}/adherence", insight.adherence, "How much of what was planned was done",
+        ("Patient.r", "Task.s"), figures.Adherence, query=queries.AdherenceQuery,
+    ),
+    Endpoint(
+        "GET", "proposals", insight.proposals, "What rules ask the therapist about, newest first", ("Task.s",),
+        figures.Proposal, query=queries.ProposalsQuery, listing=True,
+    ),
+    Endpoint("GET", "proposals/{id}", insight.proposal, "One proposal", ("Task.r",), figures.Proposal),
+    Endpoint(
+        "POST", "proposals/{id}/accept", insight.accept, "Say yes to a proposal", ("Task.ru",), figures.Proposal,
+        takes=figures.Answered, optional=True, conditional=True,
+    ),
+    Endpoint(
+        "POST", "proposals/{id}/decline", insight.decline, "Say no to a proposal", ("Task.ru",), figures.Proposal,
+        takes=figures.Answered, optional=True, conditional=True,
+    ),
+    Endpoint(
+        "GET", "clients/{client}/reminders", channels.reminders, "How a client is reminded",
+        ("Patient.r", "CommunicationRequest.r"), ways.Reminders,
+    ),
+    Endpoint(
+        "PUT", "clients/{client}/reminders", channels.set_reminders, "Say how a client is reminded",
+        ("Patient.r", "CommunicationRequest.u"), ways.Reminders, takes=ways.SetReminders,
+    ),
+    Endpoint(
+        "DELETE", "clients/{client}/reminders", channels.forget_reminders, "Forget how a client is reminded",
+        ("Patient.r", "CommunicationRequest.u"), status=204,
+    ),
+    Endpoint(
+        "GET", "clients/{client}/calendar-links", channels.calendar_links, "The links into a client's calendar",
+        ("Patient.r", "CommunicationRequest.r", "Task.r"), ways.CalendarLink, listing=True,
+    ),
+    Endpoint(
+        "POST", "clients/{client}/calendar-links", channels.add_calendar_link, "Make a link into a client's calendar",
+        ("Patient.r", "CommunicationRequest.u", "Task.r"), ways.CalendarLink, takes=ways.NewCalendarLink, optional=True,
+        status=201,
+    ),
+    Endpoint(
+        "POST", "clients/{client}/calendar-links/{id}/rotate", channels.rotate_calendar_link,
+        "Another address in place of a link's", ("Patient.r", "CommunicationRequest.ru", "Task.r"), ways.CalendarLink,
+        status=201,
+    ),
+    Endpoint(
+        "DELETE", "clients/{client}/calendar-links/{id}", channels.end_calendar_link, "End a link",
+        ("Patient.r", "CommunicationRequest.u", "Task.r"), status=204,
+    ),
+    Endpoint(
+        "GET", "webhooks", channels.webhooks, "The app's webhooks", (), ways.Webhook, listing=True, description=_BACKEND
+    ),
+    Endpoint(
+        "POST", "webhooks", channels.add_webhook, "Be told of what happens", (), ways.Webhook, takes=ways.SetWebhook,
+        status=201, description=_BACKEND,
+    ),
+    Endpoint("GET", "webhooks/{id}", channels.webhook, "One webhook", (), ways.Webhook, description=_BACKEND),
+    Endpoint(
+        "PUT", "webhooks/{id}", channels.change_webhook, "Another address or other events", (), ways.Webhook,
+        takes=ways.SetWebhook, description=_BACKEND,
+    ),
+    Endpoint(
+        "POST", "webhooks/{id}/rotate-secret", channels.rotate_secret, "A new secret", (), ways.Webhook,
+        description=_BACKEND,
+    ),
+    Endpoint("DELETE", "webhooks/{id}", channels.end_webhook, "End a webhook", (), status=204, description=_BACKEND),
+    Endpoint(
+        "GET", "webhooks/{id}/deliveries", channels.list_deliveries, "What a webhook was told, newest first", (),
+        ways.Delivery, query=queries.DeliveriesQuery, listing=True, description=_BACKEND,
+    ),
+    Endpoint(
+        "POST", "webhooks/{id}/deliveries/{delivery}/again", channels.deliver_again, "Tell it once more", (),
+        ways.Delivery, description=_BACKEND,
     ),
 )  # fmt: skip

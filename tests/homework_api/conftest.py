@@ -83,6 +83,30 @@ def team(client: str, practitioner: str) -> dict[str, Any]:
     }
 
 
+def proposal(name: str) -> dict[str, Any]:
+    """What a rule proposes for Robin."""
+    system = "https://hearth.health/fhir/CodeSystem"
+    return {
+        "resourceType": "Task",
+        "id": name,
+        "status": "requested",
+        "intent": "proposal",
+        "code": {
+            "coding": [
+                {"system": f"{system}/homework-activity-type", "code": "review-proposal"},
+                {"system": f"{system}/proposal-kind", "code": "step-up"},
+            ],
+            "text": "The last three steps went well; a next one may be due",
+        },
+        "for": to("Patient/robin"),
+        "owner": to("Practitioner/kim"),
+        "focus": to("Task/ladder"),
+        "authoredOn": "2026-11-20T08:00:00Z",
+        "reasonCode": {"coding": [{"system": f"{system}/shaping-rule", "code": "suds-low"}]},
+        "input": [{"type": {"text": "evidence"}, "valueReference": to("Task/step-3")}],
+    }
+
+
 @asynccontextmanager
 async def opened(house: Any) -> AsyncIterator[Practice]:
     """Kim has Robin in care; Sam is somebody else's client."""
@@ -95,7 +119,7 @@ async def opened(house: Any) -> AsyncIterator[Practice]:
             {"resourceType": "Practitioner", "id": "kim"},
             {"resourceType": "Practitioner", "id": "alex"},
         )
-        await made.put(team("robin", "kim"), team("sam", "alex"))
+        await made.put(team("robin", "kim"), team("sam", "alex"), proposal("up"), proposal("again"))
         yield made
         for each in made.opened:
             await each.aclose()
