@@ -42,6 +42,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("chart", ("Patient/I",), "Progress as a picture", f"{OURS}chart", produces=(_SVG, _PNG, _PLAIN_JSON)),
     Operation("goal-attainment", ("Patient/I",), "Where goals began and are now", f"{OURS}goal-attainment"),
     Operation("handout", _PRINTED, "A sheet to take home", f"{OURS}handout", produces=(_HTML, _PDF)),
+    Operation("increment", ("Observation/I",), "Count an event, once", f"{OURS}increment", "POST", reading=False),
     Operation("lastn", ("Observation",), "Last observations of each code", f"{R4}Observation-lastn"),
     Operation("session-summary", _SESSION, "What to begin a session with", f"{OURS}session-summary", produces=_SAID),
     Operation("share", _SHAREABLE, "Show what was private", f"{OURS}share", methods="POST", reading=False),
