@@ -6,6 +6,7 @@ Numbers and days as in the picture, and no judgement that the picture does not m
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from schemas.concepts import displays
 from service.pictures import adherence_by, adherence_calendar, attainment, exposure, score
 from service.pictures.phrases import Phrases
 from service.pictures.series import (
@@ -70,13 +71,13 @@ def _exposure(series: ExposureSeries, phrases: Phrases) -> Iterator[str]:
     steps = series.steps
     yield phrases.span(phrases.counted("steps", len(steps)), steps[0].on, steps[-1].on)
     yield phrases("exposure.about", low=phrases.number(0), high=phrases.number(series.high)) + "."
-    for name, values in (
-        ("before", [step.before for step in steps]),
-        ("peak", [step.peak for step in steps]),
-        ("after", [step.after for step in steps]),
+    names = displays("homework-measure", phrases.language)
+    for code, values in (
+        ("suds-pre", [step.before for step in steps]),
+        ("suds-peak", [step.peak for step in steps]),
+        ("suds-post", [step.after for step in steps]),
     ):
-        given = [value for value in values if value is not None]
-        yield from _course(phrases(f"exposure.name.{name}"), given, phrases)
+        yield from _course(names[code], [value for value in values if value is not None], phrases)
     if exposure.trend(exposure.peaks(steps)) is not None:
         yield phrases("exposure.trend")
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from fhir_mappings import adherence, attainment, change, course
 from fhir_mappings.adherence import Count, Occurrence
 from fhir_mappings.shaping import MEASURE
+from schemas.concepts import displays
 from schemas.instrument import Code, Scale
 from schemas.instruments import instruments
 from schemas.measures import Deviation, measures
@@ -77,8 +78,9 @@ def _title(code: Code, phrases: Phrases) -> str:
     measure = measures().get(code)
     if measure is not None:
         return measure.title
-    if code[0] == MEASURE and f"measure.{code[1]}" in phrases.said:
-        return phrases(f"measure.{code[1]}")
+    rated = displays("homework-measure", phrases.language)
+    if code[0] == MEASURE and code[1] in rated:
+        return rated[code[1]]
     found = (each.title for each in instruments().values() for scale in each.scales if scale.code == code)
     return next(found, phrases("score.title"))
 
@@ -221,7 +223,7 @@ def _group_name(by: str, name: str, phrases: Phrases) -> str:
         return phrases(f"weekday.{adherence.WEEKDAYS.index(name) + 1}").capitalize()
     if by == "hour":
         return f"{name}:00"
-    return phrases.said.get(f"activity.{name}", name)
+    return displays("homework-activity-type", phrases.language).get(name, name)
 
 
 def twelve_weeks(today: date) -> tuple[date, date]:

@@ -113,11 +113,12 @@ def _when(homework: Homework, say: Wording, zone: tzinfo) -> list[tuple[str, str
     rows = [(say("handout.how-often"), dose.in_words(timing, say))]
     if homework.request.get("asNeededBoolean") or "asNeededCodeableConcept" in homework.request:
         rows.append((say("handout.when"), say("dose.as-needed")))
-    rows += [
-        (say(f"handout.{name}"), say.day(day))
-        for name, member in (("from", "start"), ("until", "end"))
-        if (day := _day(period.get(member, ""), zone)) is not None
-    ]
+    first, last = (_day(period.get(member, ""), zone) for member in ("start", "end"))
+    if first is not None and first == last:
+        rows.append((say("handout.day"), say.day(first)))
+    else:
+        rows += [(say("handout.from"), say.day(first))] if first else []
+        rows += [(say("handout.until"), say.day(last))] if last else []
     return [row for row in rows if row[1]]
 
 
