@@ -68,12 +68,12 @@ class Environment:
     weigh: Weigh | None = None
     budget: Budget = field(default_factory=Budget)
 
-    def with_variables(self, **variables: Any) -> "Environment":
+    def with_variables(self, /, **variables: Any) -> "Environment":
         """The same with more names."""
         return Environment(self.now, {**self.variables, **variables}, self.weigh, self.budget)
 
 
-def environment(now: str, weigh: Weigh | None = None, **variables: Any) -> Environment:
+def environment(now: str, weigh: Weigh | None = None, /, **variables: Any) -> Environment:
     """An Environment for one piece of work. Raises OverflowError when there is more to look at than NODES."""
     if sum(_count(each) for each in variables.values()) > NODES:
         raise OverflowError(f"The resources have more than {NODES} elements together")

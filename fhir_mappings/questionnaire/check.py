@@ -150,7 +150,7 @@ class _Check:
             sentence = f"answer an item of type {item.type} with {right}, not with {name}"
             self.fault("value", "answer-type", item.link_id, sentence, f"{path}.answer[{index}].value")
         elif self.rules.limits and not item.plain:
-            for code, details, sentence in _beyond(name, value, item):
+            for code, details, sentence in beyond(name, value, item):
                 self.fault(code, details, item.link_id, sentence, f"{path}.answer[{index}].value")
 
     def stranger(self, link_id: str, definition: CompiledQuestionnaire | Item, path: str) -> None:
@@ -194,7 +194,7 @@ def _has_answer(raw: Mapping[str, Any]) -> bool:
     return any(map(_has_answer, raw.get("item", ())))
 
 
-def _beyond(name: str, value: Any, item: Item) -> list[tuple[str, str, str]]:
+def beyond(name: str, value: Any, item: Item) -> list[tuple[str, str, str]]:
     """Issue code, error code and sentence for each limit of the item that a value of the right type breaks."""
     found: list[tuple[str, str, str]] = []
     options = item.options

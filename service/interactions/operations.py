@@ -9,6 +9,7 @@ from typing import Final
 
 FHIR_JSON: Final = "application/fhir+json"
 R4: Final = "http://hl7.org/fhir/OperationDefinition/"
+SDC: Final = "http://hl7.org/fhir/uv/sdc/OperationDefinition/"
 OURS: Final = "https://hearth.health/fhir/OperationDefinition/"
 
 
@@ -34,6 +35,7 @@ _SHAREABLE: Final = ("QuestionnaireResponse/I", "DocumentReference/I", "Observat
 _SVG, _PNG, _PLAIN_JSON, _HTML, _PDF = "image/svg+xml", "image/png", "application/json", "text/html", "application/pdf"
 _SAID: Final = (FHIR_JSON, _HTML, _PDF)
 _PRINTED: Final = ("Task/I", "ActivityDefinition/I", "Questionnaire/I")
+_FORMS: Final = ("Questionnaire", "Questionnaire/I")
 _APPLICABLE: Final = ("ActivityDefinition", "ActivityDefinition/I", "PlanDefinition", "PlanDefinition/I")
 OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("adherence", ("Patient/I",), "How much of what was planned was done", f"{OURS}adherence"),
@@ -45,6 +47,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("increment", ("Observation/I",), "Count an event, once", f"{OURS}increment", "POST", reading=False),
     Operation("lastn", ("Observation",), "Last observations of each code", f"{R4}Observation-lastn"),
     Operation("session-summary", _SESSION, "What to begin a session with", f"{OURS}session-summary", produces=_SAID),
+    Operation("populate", _FORMS, "A response begun with what is known", f"{SDC}Questionnaire-populate"),
     Operation("share", _SHAREABLE, "Show what was private", f"{OURS}share", methods="POST", reading=False),
     Operation("stats", ("Observation",), "Statistics of observations", f"{R4}Observation-stats"),
     Operation("trend", ("Patient/I",), "Course of measures, and what has changed", f"{OURS}trend"),

@@ -76,7 +76,7 @@ async def furnish(http: httpx.AsyncClient) -> None:
     job = {"resourceType": "Task", "id": "job", "status": "ready", "intent": "order", "for": whose["subject"]}
     act = {"resourceType": "ActivityDefinition", "id": "act", "url": "urn:act", "status": "active", "title": MARK}
     plan = {"resourceType": "PlanDefinition", "id": "plan", "url": "urn:plan", "status": "active", "title": MARK}
-    form = {"resourceType": "Questionnaire", "id": "form", "status": "active", "title": MARK}
+    form = {"resourceType": "Questionnaire", "id": "form", "url": "urn:form", "status": "active", "title": MARK}
     document = {"resourceType": "DocumentReference", "id": "doc", "status": "current", "content": [memo], **whose}
     for each in (answers, document, job, act, plan, form):
         assert (await http.put(f"{each['resourceType']}/{each['id']}", json=each)).status_code == 201
