@@ -1,11 +1,13 @@
 """Measures with a licence, by sex, with several totals; and ratings that apps send."""
 
+import re
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
 
-from schemas import library
+from schemas import json, library
 from schemas.instrument import ANSWER, INSTRUMENT
 from schemas.ratings import MEASURE
 from service.homework import policy
@@ -16,6 +18,10 @@ FORMS: Final = {
 }
 LOINC: Final = "http://loinc.org"
 URL: Final = "https://clinic.example/Questionnaire/isi"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "instruments.md"
+EXAMPLES: Final = [
+    json.decode(each.encode()) for each in re.findall(r"^```json\n(.+?)^```", PAGE.read_text(), re.M | re.S)
+]
 VERBOSE: Final = {"Prefer": "return=OperationOutcome"}
 
 
@@ -129,6 +135,14 @@ async def test_what_tells_of_risk_does_so_without_a_licence(api: httpx.AsyncClie
     await put(api, response(URL, [answer]))
     assert await observations(api) == {}
     assert (await api.get("Task?code=clinician-risk-review")).json()["total"] == 1
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each["resourceType"])
+async def test_the_examples_of_the_page_do_what_it_says(house: Any, api: httpx.AsyncClient, example: Json) -> None:
+    await allow(house, "isi")
+    made = await api.post(example["resourceType"], json=example, headers=VERBOSE)
+    assert made.status_code == 201, made.text
+    assert codes(made.json()) == ["informational"]
 
 
 # --- by sex --------------------------------------------------------------------------------------------------------------

@@ -255,6 +255,21 @@ async def test_where_nobody_assigned_it_the_care_team_is_asked_and_those_on_call
     assert dates.interval(period["end"]).lo - dates.interval(period["start"]).lo == timedelta(hours=2)
 
 
+async def test_an_answer_of_nobody_in_particular_asks_for_a_look_too(clinic: Clinic) -> None:
+    await decide(clinic, on_call="CareTeam/night")
+    await save(clinic.system, answers(SOME, subject=None, source=None, basedOn=None))
+    (review,) = await found(clinic.system, REVIEWS)
+    assert review["owner"] == to("CareTeam/night")
+    assert review["for"] == (await found(clinic.system, "Flag"))[0]["subject"] == {"display": "Nobody was named"}
+    assert await found(clinic.system, "Communication") == []
+
+
+async def test_who_answers_for_a_client_reads_it_too(clinic: Clinic) -> None:
+    await save(clinic.system, answers(SOME, source=to("RelatedPerson/mum")))
+    (message,) = await found(clinic.system, "Communication")
+    assert message["recipient"] == [to("Patient/ann"), to("RelatedPerson/mum")]
+
+
 async def test_a_total_that_the_tenant_is_wary_of_asks_for_a_look(clinic: Clinic) -> None:
     await decide(clinic, thresholds={"44261-6": 20})
     await save(clinic.system, answers(NO, MORE, id="below", status="completed"))
