@@ -55,7 +55,7 @@ async def _patient(call: Call, store: Store, resource: Mapping[str, Any]) -> Jso
 
 
 async def _zone(store: Store, patient: Mapping[str, Any]) -> tzinfo:
-    choices = await policy.of(store.connection, store.tenant_id)
+    choices = await policy.known(store.connection, store.tenant_id)
     return zone_of(patient, choices.zone)
 
 

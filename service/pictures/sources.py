@@ -76,8 +76,8 @@ class Wanted:
 
 
 async def wanted(call: Call, store: Store, given: Asked, patient: JsonObject, phrases: Phrases) -> Wanted:
-    """All that the sources need; one statement, for what the tenant decided."""
-    return Wanted(call, store, given, patient, phrases, await policy.of(store.connection, store.tenant_id))
+    """All that the sources need."""
+    return Wanted(call, store, given, patient, phrases, await policy.known(store.connection, store.tenant_id))
 
 
 async def score(want: Wanted) -> ScoreSeries:

@@ -1,5 +1,6 @@
 """Patient/[id]/$chart: progress as a picture, or as the numbers it is drawn from. Docs: docs/pictures-and-prints.md"""
 
+from collections.abc import AsyncIterator
 from typing import Any
 from xml.etree import ElementTree
 
@@ -7,6 +8,7 @@ import httpx
 import pytest
 
 from schemas import json
+from tests.security.circles import Clinic, labelled, to
 
 Json = dict[str, Any]
 LOINC = "http://loinc.org"
@@ -298,3 +300,32 @@ async def test_parameters_may_come_in_a_body(api: httpx.AsyncClient) -> None:
     answer = await api.post("Patient/p/$chart", json=body, headers={"Accept": "image/svg+xml"})
     assert answer.status_code == 200
     assert answer.headers["content-type"].partition(";")[0] == "image/svg+xml"
+
+
+@pytest.fixture
+async def clinic(house: Any, api: httpx.AsyncClient) -> AsyncIterator[Clinic]:
+    made = Clinic(house, api)
+    await made.furnish()
+    yield made
+    await made.close()
+
+
+async def test_clients_see_their_own_charts_alone(clinic: Clinic) -> None:
+    mood = observation("m", "2026-01-05", MEASURE, "mood", valueInteger=4) | {"subject": to("Patient/ann")}
+    await clinic.put(mood)
+    ann = await clinic.as_person("Patient/ann", "patient/*.rs", patient="ann")
+    bob = await clinic.as_person("Patient/bob", "patient/*.rs", patient="bob")
+    own = await ann.get("Patient/ann/$chart?kind=rating&_format=json&language=en")
+    assert own.json()["series"]["lines"][0]["points"] == [{"on": "2026-01-05", "value": 4}]
+    assert (await bob.get("Patient/ann/$chart?kind=rating")).status_code == 404
+
+
+async def test_what_a_client_keeps_private_is_in_nobody_elses_chart(clinic: Clinic) -> None:
+    ann = await clinic.as_person("Patient/ann", "patient/*.cruds", patient="ann")
+    mood = observation("m", "2026-01-05", MEASURE, "mood", valueInteger=4) | {"subject": to("Patient/ann")}
+    answer = await ann.put("Observation/m", json=mood | labelled("client-only"))
+    assert answer.status_code == 201, answer.text
+    therapist = await clinic.as_person("Practitioner/thera", "user/*.rs")
+    query = "Patient/ann/$chart?kind=rating&_format=json"
+    assert len((await ann.get(query)).json()["series"]["lines"]) == 1
+    assert (await therapist.get(query)).json()["series"]["lines"] == []

@@ -8,6 +8,7 @@ import pytest
 from pypdf import PdfReader
 
 from schemas.library import BASE
+from tests.security.circles import Clinic, to
 
 Json = dict[str, Any]
 URL = "https://example.org/fhir"
@@ -185,3 +186,18 @@ async def test_who_may_not_see_definitions_gets_what_the_task_says_itself(house:
     assert answer.headers["content-language"] == "en"
     assert "Sit by your window and breathe." in answer.text
     assert "How was it?" not in answer.text
+
+
+async def test_clients_print_their_own_assignments_whole(house: Any, api: httpx.AsyncClient) -> None:
+    clinic = Clinic(house, api)
+    await clinic.furnish()
+    whose = {"for": to("Patient/ann"), "owner": to("Patient/ann")}
+    await clinic.put(FORM, ACTIVITY, TASK | whose)
+    ann = await clinic.as_person("Patient/ann", "patient/*.rs", patient="ann")
+    bob = await clinic.as_person("Patient/bob", "patient/*.rs", patient="bob")
+    own = await ann.get("Task/job/$handout?language=de")
+    assert own.status_code == 200
+    assert "Es beruhigt den Körper." in own.text
+    assert "Wie war es?" in own.text
+    assert (await bob.get("Task/job/$handout")).status_code == 404
+    await clinic.close()
