@@ -3,11 +3,20 @@
 Every text is escaped; the elements are a few that any reader of narratives knows.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from html import escape
+from html import escape as escaped
 from typing import Any, Final
 
 from service.prints.document import Block, Bulleted, Notice, Picture, Quote, Section, Table, Text
+
+_ILLEGAL: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML may have: https://www.w3.org/TR/xml/#charsets."""
+
+
+def escape(text: str, *, quote: bool = False) -> str:
+    """The text with nothing in it that markup could be, and nothing that XML could not have."""
+    return escaped(_ILLEGAL.sub("", text), quote=quote)
 
 
 def div(sections: Iterable[Section], language: str, title: str = "") -> str:
