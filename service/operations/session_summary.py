@@ -3,25 +3,31 @@
 https://hl7.org/fhir/R4/operations.html
 """
 
+from dataclasses import replace
 from typing import Any, Final
 
 from fhir_mappings.zones import zone_of
 from schemas import references
+from schemas.measures import measures
 from service.call import Call, Reply
 from service.errors import NotFound
 from service.homework import policy
+from service.homework.policy import HomeworkPolicy
 from service.interactions.operations import FHIR_JSON
 from service.interactions.read import existing
 from service.operations.chart import language_of
 from service.operations.parameters import asked, malformed
+from service.operations.trend import deviation
+from service.pictures.palette import Theme
 from service.pictures.picture import in_turn
+from service.pictures.review import courses_drawn
 from service.prints import html, pdf
-from service.prints.document import PAPERS
+from service.prints.document import PAPERS, Picture
 from service.prints.session import session
 from service.store import Store
 from service.summary.composition import bundle
-from service.summary.gather import Held, gathered, last_session, of_bytes, time_of
-from service.summary.told import told
+from service.summary.gather import Gathered, Held, gathered, last_session, of_bytes, time_of
+from service.summary.told import Told, told
 
 JsonObject = dict[str, Any]
 _NAMES: Final = ("start", "end", "language", "paper")
@@ -47,13 +53,22 @@ async def session_summary(call: Call, store: Store) -> Reply:
     language = language_of(given, patient.body)
     found = await gathered(call, store, patient, time, requests)
     said = told(found, choices, language)
-    document = session(said.document)
     if call.accept == FHIR_JSON:
-        content = bundle(found, said, document, call.base, call.now)
+        content = bundle(found, said, session(said.document), call.base, call.now)
         return Reply(200, content, type=call.type, id=call.id, patient=whose)
+    document = session(replace(said.document, pictures=await _pictures(call, found, said, choices)))
     content = html.html(document) if call.accept == "text/html" else await in_turn(pdf.pdf, document, paper)
     headers = (("Content-Security-Policy", html.POLICY), ("Content-Language", language))
     return Reply(200, content, type=call.type, id=call.id, headers=headers, patient=whose, media_type=call.accept)
+
+
+async def _pictures(call: Call, found: Gathered, said: Told, choices: HomeworkPolicy) -> tuple[Picture, ...]:
+    """The courses of the measures that the summary speaks of; a page follows its reader's theme, paper is light."""
+    spreads = {each.id: own for each in measures().values() if (own := deviation(choices, each.id)) is not None}
+    look: tuple[str, Theme] = (said.document.language, "auto" if call.accept == "text/html" else "light")
+    codes = [each.code for each in said.courses]
+    scores = [each.body for each in found.scores]
+    return await in_turn(courses_drawn, scores, codes, spreads, found.time.zone, look)
 
 
 async def _subject(call: Call, store: Store) -> tuple[Held, tuple[str, ...]]:

@@ -230,6 +230,8 @@ async def test_is_a_page_in_the_readers_language(clinic: Clinic, language: str) 
     assert answer.headers["content-language"] == language
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert "<script>notice" not in answer.text
+    assert '<img src="data:image/svg+xml;base64,' in answer.text
+    assert 'alt="PHQ-9. ' in answer.text
 
 
 async def test_is_a_pdf_where_one_is_asked_for(clinic: Clinic) -> None:
@@ -237,7 +239,9 @@ async def test_is_a_pdf_where_one_is_asked_for(clinic: Clinic) -> None:
     answer = await clinic.system.get("Patient/ann/$session-summary?paper=letter", headers={"Accept": "application/pdf"})
     assert answer.status_code == 200, answer.text
     pages = PdfReader(BytesIO(answer.content)).pages
-    assert "Breathe slowly" in "".join(page.extract_text() for page in pages)
+    text = "".join(page.extract_text() for page in pages)
+    assert "Breathe slowly" in text
+    assert "moderately severe 15–19" in text  # of the picture
 
 
 async def test_sends_few_statements(clinic: Clinic) -> None:
