@@ -51,8 +51,9 @@ async def follow(call: Call, store: Store, change: Change, planned: Planned) -> 
 
 
 def is_head(task: JsonObject) -> bool:
-    """Whether a Task is the head of a series, as far as it says itself: it says how far its parts got."""
-    return counts.head_of(task) is None and counts.progress(task) is not None
+    """Whether a Task is the head of a client's series, as far as it says itself: it says how far its parts got."""
+    whose = str(task.get("for", {}).get("reference", ""))
+    return whose.startswith("Patient/") and counts.head_of(task) is None and counts.progress(task) is not None
 
 
 def key_of(span: Span) -> str:

@@ -44,13 +44,24 @@ class Planned:
         at = self._places.get((type_name, resource_id))
         return None if at is None else self.changes[at].resource
 
-    def put(self, type_name: str, resource_id: str, resource: JsonObject | None, before: Stored | None = None) -> None:
-        """Plan a resource. One that is being written anyway is written once, as it is now said: `before` stays its own."""
+    def put(
+        self,
+        type_name: str,
+        resource_id: str,
+        resource: JsonObject | None,
+        before: Stored | None = None,
+        *,
+        by_service: bool = True,
+    ) -> None:
+        """Plan a resource. One that is being written anyway is written once, as it is now said: `before` stays its own.
+
+        Without `by_service` the caller's Grant must allow it.
+        """
         at = self._places.get((type_name, resource_id))
         if at is None:
             self._places[type_name, resource_id] = len(self.changes)
             self.changes.append(
-                self._store.change(type_name, resource_id, resource, self._now, before, by_service=True)
+                self._store.change(type_name, resource_id, resource, self._now, before, by_service=by_service)
             )
             return
         known = self.changes[at]

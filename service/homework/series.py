@@ -17,6 +17,7 @@ from fhir_mappings.occurrence import (
     MEMBERS,
     OCCURRENCE,
     PARTS_MADE,
+    STEP,
     identity,
     is_occurrence,
     is_part,
@@ -265,6 +266,8 @@ async def as_part(
     stamp, partial = dates.instant(call.now), (await planned.policy()).partial_weight
     for head_id in parents(part):
         held = await one(call, store, planned, "Task", head_id)
+        if held is not None and before is None and named(part, STEP) is not None:
+            held = held._replace(resource=made(held.resource, ALL))  # what is split is the head of its steps
         if held is None or made_until(held.resource) is None:
             continue
         task = progress.told(held.resource, progress.moved(progress.tally_of(held.resource), before, after, partial))

@@ -7,6 +7,7 @@ or counts in part where the tenant says so.
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -95,13 +96,17 @@ async def _resume(work: _Work, held: Found, task: JsonObject) -> None:
     until = reasons.paused_until(task)
     if until is None or reasons.rests_with_head(task):
         return
-    whose = task.get("for", {}).get("reference", "").removeprefix("Patient/")
-    patient = await found(work.call, work.store, "Patient", [("_id", whose)], 1) if "T" not in until and whose else []
-    zone = zones.zone_of(patient[0].resource(work.store.codec) if patient else None, work.policy.zone)
-    if edges(until, zone)[0] > work.call.now:
+    if edges(until, await _zone(work, task))[0] > work.call.now:
         return
     over = is_occurrence(task) and series.is_over(task, work.call.now)
     await _write(work, held, _left(task, "paused", work.stamp) if over else reasons.resumed(task, work.stamp))
+
+
+async def _zone(work: _Work, task: JsonObject) -> ZoneInfo:
+    whose = str(task.get("for", {}).get("reference", ""))
+    asked = [("_id", whose.removeprefix("Patient/"))]
+    held = await found(work.call, work.store, "Patient", asked, 1) if whose.startswith("Patient/") else []
+    return zones.zone_of(held[0].resource(work.store.codec) if held else None, work.policy.zone)
 
 
 async def _open(work: _Work, held: Found, task: JsonObject) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fhir_mappings import zones
@@ -132,6 +132,7 @@ def between(timing: Json, zone: ZoneInfo, start: str, since: datetime, until: da
     return slots(schedule, since, until)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(stretches())
 def test_adjacent_stretches_hold_what_the_whole_holds(given_: tuple[Json, ZoneInfo, str, list[datetime]]) -> None:
     timing, zone, start, (one, two, three) = given_
@@ -139,6 +140,7 @@ def test_adjacent_stretches_hold_what_the_whole_holds(given_: tuple[Json, ZoneIn
     assert between(timing, zone, start, one, two) + between(timing, zone, start, two, three) == whole
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(stretches())
 def test_no_slot_comes_twice_and_each_is_open_for_some_time(given_: tuple[Json, ZoneInfo, str, list[datetime]]) -> None:
     timing, zone, start, (one, _, three) = given_
@@ -148,6 +150,7 @@ def test_no_slot_comes_twice_and_each_is_open_for_some_time(given_: tuple[Json, 
     assert found == sorted(found, key=lambda each: each.start)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(stretches())
 def test_a_count_is_never_exceeded_and_met_where_there_is_time(
     given_: tuple[Json, ZoneInfo, str, list[datetime]],
@@ -158,6 +161,7 @@ def test_a_count_is_never_exceeded_and_met_where_there_is_time(
     assert len(found) == timing["repeat"]["count"]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(stretches())
 def test_times_of_the_day_are_what_the_clock_shows_unless_it_never_does(
     given_: tuple[Json, ZoneInfo, str, list[datetime]],
