@@ -29,6 +29,17 @@ ENDED: Final = frozenset(("completed", "cancelled"))
 _SENSITIVITY: Final = f"{BASE}/CodeSystem/sensitivity"
 STAFF: Final = {"security": [*DEFAULT_LABELS, {"system": _SENSITIVITY, "code": "staff-only"}]}
 """The labels of what is for clinicians: whatever hides the answer, these do not."""
+REASONS: Final[Mapping[str, str]] = {
+    "phq-item-9": "PHQ-9 item 9",
+    "phq-teen-item-12": "PHQ-9 Teen item 12",
+    "phq-teen-item-13": "PHQ-9 Teen item 13",
+    "epds-item-10": "EPDS item 10",
+    "core-10-item-6": "CORE-10 item 6",
+    "c-ssrs-screener": "C-SSRS screener",
+    "barrier-safety": "Not safe to do",
+    "total": "Total above the threshold",
+}
+"""Why somebody has to look, as clinicians read it."""
 _PRIORITIES: Final = {1: "asap", 2: "stat", 3: "stat"}
 _CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/communication-category"
 _SAID: Final = frozenset(("in-progress", "completed", "amended", "stopped"))
@@ -182,7 +193,7 @@ def flag_of(review: Mapping[str, Any]) -> str | None:
 
 def raised(review: Mapping[str, Any], reasons: Sequence[Reason], *, due: str, now: str) -> JsonObject:
     """The review with what was told since: more reasons, and where the level rose, sooner, and to be taken anew."""
-    known = [each.get("code") for each in review["reasonCode"]["coding"]]
+    known = [each["code"] for each in review["reasonCode"]["coding"] if each.get("code") in REASONS]
     level = level_of(reasons)
     made = {**review, "lastModified": now}
     made["reasonCode"] = _coded(dict.fromkeys([*known, *(each.code for each in reasons)]))
@@ -274,7 +285,8 @@ def _because(reasons: Iterable[Reason]) -> JsonObject:
 
 
 def _coded(codes: Iterable[Any]) -> JsonObject:
-    return {"coding": [{"system": RISK, "code": code} for code in codes], "text": "Needs a clinician's review"}
+    known = [{"system": RISK, "code": code, "display": REASONS[code]} for code in codes]
+    return {"coding": known, "text": f"Needs a clinician's review: {', '.join(each['display'] for each in known)}"}
 
 
 def _concept(code: str) -> JsonObject:

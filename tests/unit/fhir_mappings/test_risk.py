@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fhir_mappings import risk
 from fhir_mappings.questionnaire import compile_questionnaire
 from fhir_mappings.risk import Event, Reason
+from schemas import library
 from schemas.instrument import ANSWER, INSTRUMENT
 from schemas.instruments import triggers
 from schemas.validate import validate
@@ -158,5 +159,10 @@ def test_each_breach_is_counted() -> None:
     assert risk.breaches(risk.escalated(once, "c2", "2026-01-17T00:00:00Z", "CareTeam/c", EVENT.now)) == 2
 
 
-def test_every_reason_of_the_instruments_is_looked_at() -> None:
-    assert {trigger.reason for trigger in triggers().values()} >= {"phq-item-9", "epds-item-10", "core-10-item-6"}
+def test_reasons_are_read_as_the_code_system_shows_them() -> None:
+    (system,) = [each for each in library.seed() if each["url"] == risk.RISK]
+    shown = {concept["code"]: concept["display"] for concept in system["concept"]}
+    assert {code: shown[code] for code in risk.REASONS} == risk.REASONS
+    assert {trigger.reason for trigger in triggers().values()} <= risk.REASONS.keys()
+    text = review(1, "phq-item-9", "total")["reasonCode"]["text"]
+    assert text == "Needs a clinician's review: PHQ-9 item 9, Total above the threshold"
