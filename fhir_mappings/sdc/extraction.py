@@ -48,15 +48,24 @@ def root(questionnaire: Mapping[str, Any], response: Mapping[str, Any], now: str
 
 
 def below(spot: Spot, ids: Callable[[], str]) -> Iterator[Spot]:
-    """The places right below a place, in the order of the response; a question with items in its answers too."""
+    """The answered places right below a place, in the order of the response; of a repeating question one for each answer."""
     rows = {row["linkId"]: row for row in spot.row.get("item", ())}
     held = [spot.focus.data, *spot.focus.data.get("answer", ())]
     for raw in (each for holder in held for each in holder.get("item", ())):
         row = rows.get(raw["linkId"])
-        if row is not None:
-            where = names.item_place(row["linkId"])
+        if row is None or not _is_answered(raw):
+            continue
+        answers = raw.get("answer", ())
+        for one in [raw] if len(answers) < 2 else [{**raw, "answer": [answer]} for answer in answers]:
             env = spot.env.with_variables(qitem=Value(FORM_ITEM, row))
-            yield Spot(Value(ITEM, raw), row, where, _allocated(row, env, ids))
+            yield Spot(Value(ITEM, one), row, names.item_place(row["linkId"]), _allocated(row, env, ids))
+
+
+def _is_answered(item: Mapping[str, Any]) -> bool:
+    answers = item.get("answer", ())
+    if any(name.startswith("value") for answer in answers for name in answer):
+        return True
+    return any(_is_answered(each) for holder in (item, *answers) for each in holder.get("item", ()))
 
 
 def _allocated(row: Mapping[str, Any], env: Environment, ids: Callable[[], str]) -> Environment:

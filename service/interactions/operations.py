@@ -35,6 +35,7 @@ _SHAREABLE: Final = ("QuestionnaireResponse/I", "DocumentReference/I", "Observat
 _SVG, _PNG, _PLAIN_JSON, _HTML, _PDF = "image/svg+xml", "image/png", "application/json", "text/html", "application/pdf"
 _SAID: Final = (FHIR_JSON, _HTML, _PDF)
 _PRINTED: Final = ("Task/I", "ActivityDefinition/I", "Questionnaire/I")
+_ANSWERS: Final = ("QuestionnaireResponse", "QuestionnaireResponse/I")
 _FORMS: Final = ("Questionnaire", "Questionnaire/I")
 _APPLICABLE: Final = ("ActivityDefinition", "ActivityDefinition/I", "PlanDefinition", "PlanDefinition/I")
 OPERATIONS: Final[tuple[Operation, ...]] = (
@@ -42,10 +43,12 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("adherence-change", ("Patient", "Patient/I"), "Homework and change together", f"{OURS}adherence-change"),
     Operation("apply", _APPLICABLE, "A definition made a request for somebody", f"{R4}{{type}}-apply"),
     Operation("chart", ("Patient/I",), "Progress as a picture", f"{OURS}chart", produces=(_SVG, _PNG, _PLAIN_JSON)),
+    Operation("extract", _ANSWERS, "What answers become", f"{SDC}QuestionnaireResponse-extract"),
     Operation("goal-attainment", ("Patient/I",), "Where goals began and are now", f"{OURS}goal-attainment"),
     Operation("handout", _PRINTED, "A sheet to take home", f"{OURS}handout", produces=(_HTML, _PDF)),
     Operation("increment", ("Observation/I",), "Count an event, once", f"{OURS}increment", "POST", reading=False),
     Operation("lastn", ("Observation",), "Last observations of each code", f"{R4}Observation-lastn"),
+    Operation("patterns", ("Patient/I",), "What comes up again and again", f"{OURS}patterns"),
     Operation("session-summary", _SESSION, "What to begin a session with", f"{OURS}session-summary", produces=_SAID),
     Operation("populate", _FORMS, "A response begun with what is known", f"{SDC}Questionnaire-populate"),
     Operation("share", _SHAREABLE, "Show what was private", f"{OURS}share", methods="POST", reading=False),
