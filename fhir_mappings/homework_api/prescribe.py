@@ -50,8 +50,8 @@ def task(assignment: Assignment, new: NewAssignment, request_reference: str, rep
     """The assignment; `replaces` is the id of the Task that it was made from."""
     made = prescription.task(assignment, request_reference)
     made["status"] = _STATUS[new.publish]
-    if new.publish != "ready":
-        del made["businessStatus"]
+    if new.publish != "ready" or not assignment.practitioner.startswith("Practitioner/"):
+        del made["businessStatus"]  # nobody agreed with anybody yet
     if replaces is not None:
         made["extension"] = [{"url": REPLACES, "valueReference": to("Task", replaces)}]
     if new.goals is not None:

@@ -1,7 +1,7 @@
 """One address of the homework API as data, and the act that it asks for. Docs: docs/homework-api.md, "Reference"."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -70,6 +70,10 @@ def carried_out(
         if endpoint.takes is not None:
             absent = call.body is None and endpoint.optional
             body = sent.body(endpoint.takes, {} if absent else call.body)
-        return await endpoint.act(Ask(call, store, ids, settings, query, body))
+        reply = await endpoint.act(Ask(call, store, ids, settings, query, body))
+        held = call.conditions.if_none_match
+        if endpoint.method == "GET" and reply.version is not None and held in ("*", str(reply.version)):
+            return replace(reply, status=304, content=None)
+        return reply
 
     return act

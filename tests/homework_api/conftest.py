@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from schemas import dates, library
+from service.oauth import clients
+from service.oauth.metadata import NewClient
 from service.oauth.token import Access, mint
 
 ORIGIN: Final = "http://hearth.test"
@@ -153,3 +155,18 @@ async def robin(practice: Practice) -> httpx.AsyncClient:
 @pytest.fixture
 async def kim(practice: Practice) -> httpx.AsyncClient:
     return await practice.kim()
+
+
+@pytest.fixture(scope="session")
+def open_practice() -> Any:
+    """Makes a practice of a tenant."""
+    return opened
+
+
+@pytest.fixture
+async def stage_origin(practice: Practice) -> str:
+    """An origin that an app of the practice is registered with."""
+    new = NewClient("App", "patient/*.rs", "none", ("authorization_code",), ("https://app.example/callback",))
+    async with practice.house.app.engine.database.connection(practice.house.tenant_id) as connection:
+        await clients.register(connection, practice.house.tenant_id, new)
+    return "https://app.example"
