@@ -118,7 +118,8 @@ def _draw_points(sheet: Sheet, series: ScoreSeries, across: Span, up: Span, bott
     for point in {given[0], given[-1]} if given else ():
         assert point.value is not None
         x, y = across(point.on.toordinal()), up(point.value)
-        sheet.text(x, y - 11, phrases.number(point.value), bold=True, at="center")
+        above = 16 if any(mark.on == point.on for mark in series.marks) else 11  # clear of the ring
+        sheet.text(x, y - above, phrases.number(point.value), bold=True, at="center")
 
 
 def _draw_marks(

@@ -15,6 +15,8 @@ from schemas import concepts, dates, words
 from schemas.measures import Deviation, measures
 from service.homework.policy import HomeworkPolicy
 from service.operations.trend import deviation
+from service.pictures.phrases import phrases
+from service.pictures.records import band_text
 from service.prints.summary import (
     Assigned,
     Barrier,
@@ -60,7 +62,7 @@ def told(gathered: Gathered, choices: HomeworkPolicy, language: str) -> Told:
         assigned=tuple(_assigned(each, say) for each in series),
         words=tuple(ClientWords(each.text, each.about, facts.day(each.at, time.zone)) for each in said),
         barriers=tuple(_barriers(occurrences, language)),
-        measures=tuple(_measure(each, gathered, say) for each in courses),
+        measures=tuple(_measure(each, gathered, say, language) for each in courses),
         flags=tuple(_flag(each.body, gathered) for each in flags),
         proposals=tuple(_proposal(each.body, say) for each in proposals),
         discuss=tuple(_discuss(gathered, series, courses, say)),
@@ -125,14 +127,14 @@ def _barriers(occurrences: Sequence[Occurrence], language: str) -> Iterator[Barr
         yield Barrier(named.get(code, code), len(found), title)
 
 
-def _measure(found: Course, gathered: Gathered, say: Mapping[str, str]) -> MeasureChange:
+def _measure(found: Course, gathered: Gathered, say: Mapping[str, str], language: str) -> MeasureChange:
     zone = gathered.time.zone
     before = found.before
     return MeasureChange(
         found.title,
         found.latest.value,
         course.local_day(found.latest, zone),
-        found.band or "",
+        "" if found.band is None else band_text(found.band, phrases(language)),
         None if before is None else before.value,
         None if before is None else course.local_day(before, zone),
         meaning(found, say),
