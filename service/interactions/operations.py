@@ -49,7 +49,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("increment", ("Observation/I",), "Count an event, once", f"{OURS}increment", "POST", reading=False),
     Operation("lastn", ("Observation",), "Last observations of each code", f"{R4}Observation-lastn"),
     Operation("patterns", ("Patient/I",), "What comes up again and again", f"{OURS}patterns"),
-    Operation("patterns", ("Patient/I",), "What comes up again and again", f"{OURS}patterns"),
     Operation("session-summary", _SESSION, "What to begin a session with", f"{OURS}session-summary", produces=_SAID),
     Operation("populate", _FORMS, "A response begun with what is known", f"{SDC}Questionnaire-populate"),
     Operation("share", _SHAREABLE, "Show what was private", f"{OURS}share", methods="POST", reading=False),
