@@ -157,3 +157,62 @@ async def test_a_quiz_counts_the_answers_that_the_text_explains(clinic: httpx.As
     answered = await clinic.get("Observation?patient=kim")
     (observation,) = (entry["resource"] for entry in answered.json()["entry"])
     assert (observation["code"]["coding"][0]["code"], observation["valueInteger"]) == ("quiz-score", 3)
+
+
+async def test_a_goal_is_extracted_in_the_clients_words(clinic: httpx.AsyncClient) -> None:
+    await clinic.put("Patient/robin", json={"resourceType": "Patient", "id": "robin"})
+    answers = {
+        "wish": {"valueString": "To be less alone"},
+        "goal": {"valueString": "One meal a week with somebody"},
+        "step": {"valueString": "Ask my neighbour"},
+        "until": {"valueDate": "2026-12-01"},
+    }
+    answer = {
+        "resourceType": "QuestionnaireResponse",
+        "questionnaire": f"{library.BASE}/Questionnaire/goal-setting|1.0.0",
+        "status": "completed",
+        "subject": {"reference": "Patient/robin"},
+        "source": {"reference": "Patient/robin"},
+        "item": [{"linkId": name, "answer": [value]} for name, value in answers.items()],
+    }
+    kept = (await clinic.post("QuestionnaireResponse", json=answer)).raise_for_status().json()
+
+    made = (await clinic.get(f"QuestionnaireResponse/{kept['id']}/$extract")).raise_for_status().json()
+    assert made == {
+        "resourceType": "Goal",
+        "lifecycleStatus": "proposed",
+        "description": {"text": "One meal a week with somebody"},
+        "subject": {"reference": "Patient/robin"},
+        "expressedBy": {"reference": "Patient/robin"},
+        "target": [{"dueDate": "2026-12-01"}],
+        "note": [{"text": "Ask my neighbour"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "filled"),
+    [
+        ("coping-card|1.0.0", {"name": r"Alex"}),
+        ("staying-well-plan|1.0.0", {"name": r"Alex", "look-again": r"\d{4}-\d\d-\d\d"}),
+        ("homework-preferences|1.0.0", {"language": r"nl"}),
+    ],
+)
+async def test_what_is_known_is_filled_in_beforehand(
+    clinic: httpx.AsyncClient, form: str, filled: dict[str, str]
+) -> None:
+    patient = {
+        "resourceType": "Patient",
+        "id": "alex",
+        "name": [{"use": "official", "given": ["Alex"]}],
+        "communication": [{"language": {"coding": [{"code": "nl"}]}, "preferred": True}],
+    }
+    await clinic.put("Patient/alex", json=patient)
+    form_id = library.seed_id(f"{library.BASE}/Questionnaire/{form}")
+
+    answer = await clinic.get(f"Questionnaire/{form_id}/$populate?subject=Patient/alex")
+    (parameter,) = answer.raise_for_status().json()["parameter"]
+    given = {item["linkId"]: item["answer"][0] for item in parameter["resource"]["item"]}
+    assert given.keys() == filled.keys()
+    for name, pattern in filled.items():
+        (said,) = (said for key, said in given[name].items() if key.startswith("value"))
+        assert re.fullmatch(pattern, said)

@@ -214,6 +214,8 @@ def test_forms_use_what_sdc_offers() -> None:
         "questionnaire-sliderStepValue",
         "questionnaire-supportLink",
         "questionnaire-unitOption",
+        "sdc-questionnaire-answerKey",
+        "sdc-questionnaire-definitionExtract",
         "sdc-questionnaire-calculatedExpression",
         "sdc-questionnaire-initialExpression",
         "sdc-questionnaire-launchContext",
