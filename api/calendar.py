@@ -39,8 +39,9 @@ def router(engine: Engine) -> APIRouter:
         404: {"description": "No such link, or not any more"},
     }
     for prefix in ("", "/t/{tenant}"):
-        routes.add_api_route(
-            f"{prefix}/calendar/{{token}}.ics", calendar, methods=["GET", "HEAD"], name="calendar",
-            response_class=Response, responses=described,
-        )  # fmt: skip
+        for method in ("GET", "HEAD"):
+            routes.add_api_route(
+                f"{prefix}/calendar/{{token}}.ics", calendar, methods=[method], name="calendar",
+                response_class=Response, responses=described, include_in_schema=method == "GET",
+            )  # fmt: skip
     return routes

@@ -30,7 +30,7 @@ AT_ONCE: Final = 8
 POLL: Final = timedelta(seconds=10)
 HEARTBEAT: Final = timedelta(seconds=30)
 """A job without a heartbeat for so long is somebody else's to do."""
-GRACE_SECONDS: Final = 15.0
+GRACE_SECONDS: Final = 5.0
 """How long jobs under way may take to end when the worker stops; what is cut off is taken again."""
 RECONNECT: Final = timedelta(seconds=1)
 _RECONNECT_MOST: Final = timedelta(seconds=30)

@@ -21,8 +21,8 @@ from service.webhooks.deliveries import DELIVERED, LOST, PENDING, WITHHELD, Deli
 from service.webhooks.post import GONE, Attempt, Fate
 from service.webhooks.registrations import Webhook
 
-ATTEMPTS_MOST: Final = 10
-"""Over some ten hours."""
+ATTEMPTS_MOST: Final = 13
+"""Over about a day."""
 FIRST_WAIT: Final = timedelta(seconds=20)
 LOST_MOST: Final = 5
 """After so many deliveries in a row that were given up the webhook is disabled."""

@@ -224,6 +224,8 @@ async def test_the_open_pages_are_these_and_no_others(elsewhere: Any) -> None:
             "consent", "apps", "account", "account/password", "account/second-factor", "account/sign-out-everywhere",
         )
     } | {
+        f"{prefix}/calendar/{{token}}.ics" for prefix in ("", "/t/{tenant}")
+    } | {
         "/pages/{version}.css"
     } | {
         f"{prefix}/smart-style/{{version}}.json" for prefix in ("", "/t/{tenant}")
