@@ -5,14 +5,13 @@ Nobody is policed by it. A pause, a refusal and what the therapist stopped are l
 counted yet, and a part counts as a part. Docs: docs/insight.md, "Adherence".
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any, Final
 
-from fhir_mappings.course import Point, rounded
+from fhir_mappings.course import rounded
 from fhir_mappings.lifecycle import ACTIVITY_TYPE, UNSEEN, business_status, is_assignment
 from schemas import dates
 from schemas.library import BASE
@@ -103,16 +102,15 @@ class _Tally:
 
 def occurrences(tasks: Iterable[Mapping[str, Any]], zone: tzinfo) -> list[Occurrence]:
     """The occurrences among a client's Tasks, oldest first. Heads of series lend theirs what these do not say themselves."""
-    held = [task for task in tasks if is_assignment(task) and task.get("intent") != "proposal"]
-    by_id = {task.get("id", ""): task for task in held}
-    heads = {head for task in held if (head := head_of(task)) is not None}
+    held = [(task, head_of(task)) for task in tasks if is_assignment(task) and task.get("intent") != "proposal"]
+    by_id = {task.get("id", ""): task for task, _ in held}
+    heads = {head for _, head in held}
     made = [
-        made
-        for task in held
-        if task.get("id") not in heads and not _is_head(task)
-        if (made := _occurrence(task, by_id.get(head_of(task) or ""), zone)) is not None
+        _occurrence(task, head, by_id.get(head or "", {}), zone)
+        for task, head in held
+        if task.get("id") not in heads and not is_head(task)
     ]
-    return sorted(made, key=lambda each: (each.at, each.id))
+    return sorted((each for each in made if each is not None), key=lambda each: (each.at, each.id))
 
 
 def head_of(task: Mapping[str, Any]) -> str | None:
@@ -121,9 +119,9 @@ def head_of(task: Mapping[str, Any]) -> str | None:
     return next((each.removeprefix("Task/") for each in found if each.startswith("Task/")), None)
 
 
-def _is_head(task: Mapping[str, Any]) -> bool:
-    """A head whose occurrences are not here: it says how far they got, and repeats what is counted in them."""
-    return head_of(task) is None and progress(task) is not None and "repetitions" not in task.get("restriction", {})
+def is_head(task: Mapping[str, Any]) -> bool:
+    """Whether it is the head of a series, as far as it says itself: it says how far its parts got, which are counted."""
+    return progress(task) is not None and "repetitions" not in task.get("restriction", {})
 
 
 def progress(task: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -151,38 +149,40 @@ def outcome(task: Mapping[str, Any]) -> str:
     return _OUTCOMES.get(status, OPEN)
 
 
-def _occurrence(task: Mapping[str, Any], head: Mapping[str, Any] | None, zone: tzinfo) -> Occurrence | None:
+def _occurrence(
+    task: Mapping[str, Any], series: str | None, head: Mapping[str, Any], zone: tzinfo
+) -> Occurrence | None:
     window = task.get("restriction", {}).get("period", {})
     moment = window.get("start") or task.get("executionPeriod", {}).get("start") or task.get("authoredOn")
     if moment is None or task.get("status") in UNSEEN:
         return None
     at = dates.interval(moment).lo
     local = at.astimezone(zone) if "T" in moment else at
-    task_id, from_head = str(task.get("id", "")), head or {}
+    task_id = str(task.get("id", ""))
     done, times = _repeated(task)
     return Occurrence(
         task_id,
-        head_of(task) or task_id,
+        series or task_id,
         local.date(),
         at,
         local.hour if _is_short(window) else None,
         outcome(task),
-        _title(task) or _title(from_head),
+        _title(task) or _title(head),
         times,
         done,
-        _activities(task) or _activities(from_head),
-        _goals(task) or _goals(from_head),
-        _settings(task) or _settings(from_head),
-        _formats(task) or _formats(from_head),
+        _activities(task) or _activities(head),
+        _goals(task) or _goals(head),
+        _settings(task) or _settings(head),
+        _formats(task) or _formats(head),
         _barriers(task),
     )
 
 
 def _repeated(task: Mapping[str, Any]) -> tuple[int, int]:
     """(done, times) of an assignment to be done several times, at any time; (0, 1) of any other."""
-    times = task.get("restriction", {}).get("repetitions", 1) if head_of(task) is None else 1
-    found = progress(task)
-    return (0, 1) if times < 2 or found is None else (min(found[0], times), times)
+    times = int(task.get("restriction", {}).get("repetitions", 1))
+    found = progress(task) if times > 1 else None
+    return (0, 1) if found is None else (min(found[0], times), times)
 
 
 def _is_short(window: Mapping[str, Any]) -> bool:
@@ -296,23 +296,3 @@ def barriers(found: Iterable[Occurrence]) -> dict[str, int]:
         for code in each.barriers:
             named[code] = named.get(code, 0) + 1
     return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
-
-
-def between_scores(
-    points: Sequence[Point], found: Sequence[Occurrence], partial_weight: Decimal
-) -> Iterator[tuple[float, float]]:
-    """(share done, change of the score) between each two scores with anything planned between them."""
-    for earlier, later in pairwise(points):
-        share = count(each for each in found if earlier.at <= each.at < later.at).share(partial_weight)
-        if share is not None:
-            yield float(share), float(later.value - earlier.value)
-
-
-def whole_course(
-    points: Sequence[Point], found: Sequence[Occurrence], partial_weight: Decimal
-) -> tuple[float, float] | None:
-    """(share done, change of the score) from the first score to the last; None without two scores or anything planned."""
-    if len(points) < 2:
-        return None
-    share = count(each for each in found if points[0].at <= each.at < points[-1].at).share(partial_weight)
-    return None if share is None else (float(share), float(points[-1].value - points[0].value))

@@ -4,11 +4,16 @@ A correlation of one person's weeks, or of a group's members, says nothing of wh
 answer and not of its documentation. https://en.wikipedia.org/wiki/Fisher_transformation
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
 from math import atanh, sqrt, tanh
 from statistics import StatisticsError, correlation
 from typing import Final
+
+from fhir_mappings.adherence import Occurrence, count
+from fhir_mappings.course import Point
 
 MINIMUM: Final = 5
 """Pairs below which nothing is said: with four, an interval is nearly everything from -1 to 1."""
@@ -48,3 +53,23 @@ def interval(r: float, n: int) -> tuple[float, float]:
         return r, r
     reach = _Z / sqrt(n - 3)
     return tanh(atanh(r) - reach), tanh(atanh(r) + reach)
+
+
+def between_scores(
+    points: Sequence[Point], found: Sequence[Occurrence], partial_weight: Decimal
+) -> Iterator[tuple[float, float]]:
+    """(share done, change of the score) between each two scores with anything planned between them."""
+    for earlier, later in pairwise(points):
+        share = count(each for each in found if earlier.at <= each.at < later.at).share(partial_weight)
+        if share is not None:
+            yield float(share), float(later.value - earlier.value)
+
+
+def whole_course(
+    points: Sequence[Point], found: Sequence[Occurrence], partial_weight: Decimal
+) -> tuple[float, float] | None:
+    """(share done, change of the score) from the first score to the last; None without two scores or anything planned."""
+    if len(points) < 2:
+        return None
+    share = count(each for each in found if points[0].at <= each.at < points[-1].at).share(partial_weight)
+    return None if share is None else (float(share), float(points[-1].value - points[0].value))

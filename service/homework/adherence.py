@@ -30,7 +30,7 @@ PARTS: Final = 5_000
 async def follow(call: Call, store: Store, change: Change, planned: Planned) -> None:
     """When a series ends, write its adherence. A head says how far its parts got: no other Task costs anything here."""
     head = change.resource
-    if head is None or head.get("status") not in TERMINAL - {"entered-in-error"} or not is_head(head):
+    if head is None or head.get("status") not in TERMINAL - {"entered-in-error"} or not counts.is_head(head):
         return
     if change.before is not None and (store.current(change.before) or {}).get("status") == head["status"]:
         return
@@ -48,12 +48,6 @@ async def follow(call: Call, store: Store, change: Change, planned: Planned) -> 
     before = await store.read("Observation", key)
     planned.put("Observation", key, _amended(body, before), before)
     planned.create(trace(key, span, occurrences, body, call.now, before is not None))
-
-
-def is_head(task: JsonObject) -> bool:
-    """Whether a Task is the head of a client's series, as far as it says itself: it says how far its parts got."""
-    whose = str(task.get("for", {}).get("reference", ""))
-    return whose.startswith("Patient/") and counts.head_of(task) is None and counts.progress(task) is not None
 
 
 def key_of(span: Span) -> str:

@@ -13,7 +13,7 @@ from fhir_mappings.adherence_observation import Span
 from service.call import Call
 from service.engine import Engine
 from service.homework import own, policy
-from service.homework.adherence import PARTS, is_head, key_of, made_of, trace, zone_for
+from service.homework.adherence import PARTS, key_of, made_of, trace, zone_for
 from service.homework.authority import found
 from service.homework.policy import HomeworkPolicy
 from service.homework.standing import standing
@@ -38,7 +38,7 @@ async def tally(engine: Engine, tenant: Tenant, now: datetime) -> None:
 
 
 async def _tally(call: Call, store: Store, head: JsonObject, choices: HomeworkPolicy) -> None:
-    if not is_head(head):
+    if not counts.is_head(head):
         return
     zone = await zone_for(call, store, head, choices)
     today = call.now.astimezone(zone).date()

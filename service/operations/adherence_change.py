@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from fhir_mappings import adherence as counts
 from fhir_mappings import course
-from fhir_mappings.correlation import MINIMUM, Correlation, pearson
+from fhir_mappings.correlation import MINIMUM, Correlation, between_scores, pearson, whole_course
 from fhir_mappings.zones import zone_of
 from schemas import words
 from schemas.instrument import Code
@@ -92,7 +92,7 @@ async def _of_one(
     points = course.courses(await observations(call, store, str(call.id), (code,), given), (code,)).get(code, [])
     tasks = await assignments(call, store, str(call.id), given)
     found = counts.occurrences(tasks, zone_of(patient, choices.zone))
-    return list(counts.between_scores(points, found, choices.partial_weight))
+    return list(between_scores(points, found, choices.partial_weight))
 
 
 async def _across(call: Call, store: Store, code: Code, given: Asked, choices: HomeworkPolicy) -> Pairs:
@@ -108,7 +108,7 @@ async def _across(call: Call, store: Store, code: Code, given: Asked, choices: H
     zone, made = zone_of(None, choices.zone), []
     for patient, found in scores.items():
         points = course.courses(found, (code,)).get(code, [])
-        pair = counts.whole_course(points, counts.occurrences(tasks.get(patient, ()), zone), choices.partial_weight)
+        pair = whole_course(points, counts.occurrences(tasks.get(patient, ()), zone), choices.partial_weight)
         if pair is not None:
             made.append(pair)
     return made

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_mappings import adherence
+from fhir_mappings import adherence, correlation
 from fhir_mappings.adherence import DONE, LEFT_OUT, NOT_DONE, OPEN, PARTLY
 from fhir_mappings.course import Point
 from schemas.library import BASE
@@ -140,6 +140,13 @@ def test_a_head_without_its_occurrences_is_not_counted() -> None:
     assert adherence.occurrences([task(0, output=[ratio(3, 7)])], UTC) == []
 
 
+def test_the_head_of_a_members_series_in_a_group_is_none_either() -> None:
+    member = task(0, output=[ratio(3, 7)], partOf=[{"reference": "Task/group"}]) | {"id": "member"}
+    found = adherence.occurrences([member, task(1, partOf=[{"reference": "Task/member"}])], UTC)
+    assert [(each.id, each.series) for each in found] == [("t001", "member")]
+    assert adherence.occurrences([member], UTC) == []
+
+
 def test_an_assignment_for_several_times_counts_each_of_them() -> None:
     body = task(0, status="in-progress", output=[ratio(3, 5)])
     body["restriction"]["repetitions"] = 5
@@ -207,7 +214,7 @@ def score(day: int, value: int) -> Point:
 def test_pairs_what_was_done_between_two_scores_with_their_change() -> None:
     found = of([DONE, DONE, NOT_DONE, DONE, LEFT_OUT, LEFT_OUT])
     points = [score(0, 20), score(2, 15), score(4, 14), score(6, 13)]
-    assert list(adherence.between_scores(points, found, HALF)) == [(1.0, -5.0), (0.5, -1.0)]
-    assert adherence.whole_course(points, found, HALF) == (0.75, -7.0)
-    assert adherence.whole_course(points[:1], found, HALF) is None
-    assert adherence.whole_course(points[2:], found, HALF) is None
+    assert list(correlation.between_scores(points, found, HALF)) == [(1.0, -5.0), (0.5, -1.0)]
+    assert correlation.whole_course(points, found, HALF) == (0.75, -7.0)
+    assert correlation.whole_course(points[:1], found, HALF) is None
+    assert correlation.whole_course(points[2:], found, HALF) is None
