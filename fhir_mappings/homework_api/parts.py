@@ -1,6 +1,6 @@
 """An assignment made into others: replaced by another one, or split into smaller pieces. https://hl7.org/fhir/R4/task.html"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from fhir_mappings.assignment import asked_for
@@ -10,6 +10,7 @@ from fhir_mappings.lifecycle import TERMINAL
 from fhir_mappings.occurrence import child
 from schemas import dates
 from schemas.homework.assignments import NewAssignment, Replacement, Step
+from schemas.homework.model import Model
 
 JsonObject = dict[str, Any]
 _KEPT: Final = ("title", "type", "why", "instructions", "materials", "dose", "goals", "set", "session")
@@ -17,11 +18,16 @@ _KEPT: Final = ("title", "type", "why", "instructions", "materials", "dose", "go
 
 def instead(task: Mapping[str, Any], request: Mapping[str, Any] | None, body: Replacement) -> NewAssignment:
     """The new assignment: what it was, with what is said anew; its due date only if one is said."""
-    was = assignment(task, request, dates.PAST).model_dump(include=set(_KEPT), exclude_none=True)
+    was = _said(assignment(task, request, dates.PAST), _KEPT)
     if body.activity is not None:
         was = {name: value for name, value in was.items() if name in ("goals", "set", "session")}
-    said = body.model_dump(exclude={"note", "reason"}, exclude_none=True)
+    said = _said(body, [name for name in Replacement.model_fields if name not in ("note", "reason")])
     return NewAssignment.model_construct(**{**_EMPTY, **was, **said})
+
+
+def _said(model: Model, names: Iterable[str]) -> dict[str, Any]:
+    """The members that are there, as they are: a dose stays one."""
+    return {name: value for name in names if (value := getattr(model, name)) is not None}
 
 
 _EMPTY: Final = {name: field.default for name, field in NewAssignment.model_fields.items()}
