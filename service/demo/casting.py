@@ -26,15 +26,17 @@ _BACKEND: Final = NewClient("Demo backend", "system/*.cruds")
 _EHR: Final = NewClient("Demo EHR", "__launch system/*.rs")
 _DIARY: Final = NewClient(
     "Demo diary app",
-    "launch/patient openid fhirUser offline_access patient/Patient.rs patient/Task.rs patient/Questionnaire.rs "
-    "patient/QuestionnaireResponse.crs patient/Observation.rs",
+    "launch/patient openid fhirUser offline_access patient/Patient.rs patient/Task.rus patient/Questionnaire.rs "
+    "patient/QuestionnaireResponse.crus patient/Observation.crs patient/Communication.rs",
     "none",
     _PERSONAL,
     (CALLBACK,),
 )
 _CHART: Final = NewClient(
     "Demo outcomes app",
-    "launch openid fhirUser patient/Patient.rs patient/Task.rs patient/Observation.rs",
+    "launch openid fhirUser user/Patient.rs user/Task.crus user/ServiceRequest.crus user/CarePlan.crus "
+    "user/ActivityDefinition.rs user/PlanDefinition.rs user/Questionnaire.rs user/QuestionnaireResponse.rs "
+    "user/Observation.rs user/Flag.rs user/Goal.rs user/Encounter.rs user/Communication.rs",
     "client_secret_basic",
     _PERSONAL,
     (CALLBACK,),

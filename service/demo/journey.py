@@ -16,7 +16,7 @@ import httpx
 from fhir_mappings.prescription import Assignment, assign, questionnaire_of
 from schemas import dates
 from schemas.library import BASE
-from service.demo import sign_in
+from service.demo import sign_in, weeks
 from service.demo.cast import Cast, People
 from service.demo.wire import SECONDS, JourneyFault, JsonObject, Server
 
@@ -25,10 +25,14 @@ _TOTAL: Final = "http://loinc.org|44261-6"
 _ANSWERS: Final = (2, 2, 2, 2, 1, 1, 2, 0, 0, 1)
 """Which option answers each question: a total of 12, no thoughts of self-harm, and somewhat difficult days."""
 _DIARY: Final = (
-    "launch/patient openid fhirUser patient/Task.rs patient/Questionnaire.rs patient/QuestionnaireResponse.crs "
-    "patient/Observation.rs"
+    "launch/patient openid fhirUser patient/Patient.rs patient/Task.rus patient/Questionnaire.rs "
+    "patient/QuestionnaireResponse.crus patient/Observation.crs patient/Communication.rs"
 )
-_CHART: Final = "launch openid fhirUser patient/Patient.rs patient/Task.rs patient/Observation.rs"
+_CHART: Final = (
+    "launch openid fhirUser user/Patient.rs user/Task.crus user/ServiceRequest.crus user/CarePlan.crus "
+    "user/ActivityDefinition.rs user/PlanDefinition.rs user/Questionnaire.rs user/QuestionnaireResponse.rs "
+    "user/Observation.rs user/Flag.rs user/Goal.rs user/Encounter.rs user/Communication.rs"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +78,12 @@ def run(base: str, cast: Cast, out: Callable[[str], None]) -> Journey:
         activity, form = _library(clinic, story)
         made = _assign(clinic, patient, practitioner, activity, story)
         robin = clinic if people is None else _diary(clinic, people, story)
-        _inbox(robin, patient, made["Task"], story)
+        made["Task"] = _inbox(robin, patient, made["Task"], story)
         response = _answer(robin, patient, form, made, story)
         _check_task(robin, made["Task"], response, story)
         ehr = clinic if people is None else _chart(clinic, people, made["Task"], story)
         observation, score, interpretation = _score(ehr, patient, response, story)
+        weeks.run(ehr, robin, patient, practitioner, story.tell)
         if people is not None:
             _outcomes(clinic, story)
     return Journey(
@@ -148,13 +153,15 @@ def _diary(clinic: Server, people: People, story: _Story) -> Server:
     return Server(clinic.http, clinic.root, told["access_token"])
 
 
-def _inbox(robin: Server, patient: str, task: str, story: _Story) -> None:
+def _inbox(robin: Server, patient: str, task: str, story: _Story) -> str:
+    """What there is to do now: the first time of the series that was assigned."""
     step = "Reading the client's list"
-    found = robin.get(step, "Task", owner=patient, status="ready,in-progress,on-hold", _sort="-_lastUpdated")
+    found = robin.get(step, "Task", **{"part-of": task}, owner=patient, status="ready,in-progress,on-hold", _sort="due")
     waiting = _first(step, found, "The assignment is not on the client's list")
-    if _reference(waiting) != task:
-        raise JourneyFault(f"{step}: {_reference(waiting)} is there, {task} was expected")
+    if {"reference": task} not in waiting.get("partOf", ()):
+        raise JourneyFault(f"{step}: {_reference(waiting)} is there, a part of {task} was expected")
     story.tell(f"Robin's app shows: {waiting['description']}")
+    return _reference(waiting)
 
 
 def _answer(robin: Server, patient: str, form: JsonObject, made: Mapping[str, str], story: _Story) -> str:

@@ -33,9 +33,27 @@ class Server:
         """Create, or with an empty path send a Bundle; what was made."""
         return self._ask(step, "POST", path, content=json.encode(resource))
 
-    def _ask(self, step: str, method: str, path: str, **more: Any) -> JsonObject:
-        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/fhir+json"}
-        if method == "POST":
+    def put(self, step: str, path: str, resource: Mapping[str, Any]) -> JsonObject:
+        """Change what was read, as the version that was read; what it is then."""
+        return self._ask(step, "PUT", path, content=json.encode(resource), version=resource["meta"]["versionId"])
+
+    def numbers(self, step: str, path: str, **params: str) -> JsonObject:
+        """What an operation that draws says in JSON."""
+        return self._ask(step, "GET", path, params={**params, "_format": "application/json"}, accept="application/json")
+
+    def _ask(
+        self,
+        step: str,
+        method: str,
+        path: str,
+        version: str | None = None,
+        accept: str = "application/fhir+json",
+        **more: Any,
+    ) -> JsonObject:
+        headers = {"Authorization": f"Bearer {self.token}", "Accept": accept}
+        if version is not None:
+            headers["If-Match"] = f'W/"{version}"'
+        if method != "GET":
             headers["Content-Type"] = "application/fhir+json"
             headers["Prefer"] = "return=representation"
         url = f"{self.root}/{path}" if path else self.root
@@ -59,7 +77,8 @@ def body(step: str, answer: httpx.Response) -> JsonObject:
     if answer.is_success:
         return found
     sentences = [issue.get("diagnostics", issue.get("code", "")) for issue in found.get("issue", ())]
-    sentences += [str(found[name]) for name in ("error", "error_description") if name in found]
+    sentences += [str(found[name]) for name in ("error", "error_description", "detail") if name in found]
+    sentences += [f"{each.get('pointer', '')} {each['detail']}" for each in found.get("errors", ())]
     raise JourneyFault(f"{step}: the server answered {answer.status_code}. {' '.join(sentences)}")
 
 

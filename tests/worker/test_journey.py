@@ -12,6 +12,20 @@ from service.demo import journey
 from service.demo.cast import Cast, load
 from service.oauth import clients
 
+ARC = (
+    "What fits now: Say hello to a neighbour",  # assign an exposure ladder
+    "Kim gives 'PHQ-9: how mood has been' for four weeks",  # and a weekly PHQ-9
+    "distress 70 before, 85 at the peak, 40 after",  # do
+    "Not every day, please (too-hard)",  # decline with a barrier
+    "twice a week. The old series is kept",  # adapt
+    "the weekly PHQ-9: 7, mild",  # score
+    "Kim has a review to do, asap",  # alert
+    "the Flag is inactive now",
+    "the summary for the session: Since last session",  # review
+    "The chart, in words:",  # chart
+)
+"""What the whole arc shows, in its order."""
+
 
 async def test_robin_signs_in_to_an_app_and_kim_comes_from_the_ehr(
     serve: Callable[..., Any], new_database: Callable[[], Awaitable[str]], tmp_path: Path
@@ -28,7 +42,8 @@ async def test_robin_signs_in_to_an_app_and_kim_comes_from_the_ehr(
     assert [each for each in (played.task, played.response, played.observation) if each not in text] == []
     assert "Robin signs in to the diary app with a password" in text
     assert "Kim opens the outcomes app in the EHR" in text
-    assert "PHQ-9 total 12" in said[-1]
+    assert [each for each in ARC if each not in text] == []
+    assert "PHQ-9 total 7" in said[-1]
 
 
 async def test_one_client_plays_the_whole_journey_where_nobody_can_sign_in(
@@ -47,4 +62,5 @@ async def test_one_client_plays_the_whole_journey_where_nobody_can_sign_in(
     text = "\n".join(said)
     made = (played.patient, played.care_plan, played.service_request, played.task, played.response)
     assert [each for each in made if each not in text] == []
-    assert "PHQ-9 total 12" in said[-1]
+    assert [each for each in ARC if each not in text] == []
+    assert "First 12, last 7: 5 lower" in said[-1]
