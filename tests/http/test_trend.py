@@ -7,6 +7,7 @@ import pytest
 
 from schemas import json
 from schemas.validate import validate
+from tests.security.circles import Clinic
 
 Json = dict[str, Any]
 PHQ9, GAD7 = "http://loinc.org|44261-6", "http://loinc.org|70274-6"
@@ -152,6 +153,18 @@ async def test_distress_comes_apart_into_its_ratings(api: httpx.AsyncClient) -> 
     await keep(api, body)
     rows = await trend(api, f"code={SUDS}")
     assert [(values(row)["code"]["code"], values(row)["mean"]) for row in rows] == [("suds-pre", 70), ("suds-post", 30)]
+
+
+async def test_clients_see_their_own_course_and_nobody_elses(house: Any, api: httpx.AsyncClient) -> None:
+    clinic = Clinic(house, api)
+    await clinic.furnish()
+    await keep(api, score("a", "2026-01-05", 18, subject={"reference": "Patient/ann"}))
+    ann = await clinic.as_person("Patient/ann", "patient/*.rs", patient="ann")
+    answer = await ann.get(f"Patient/ann/$trend?code={PHQ9}")
+    assert values(answer.json()["parameter"][0])["n"] == 1
+    ben = await clinic.as_person("Patient/ben", "patient/*.rs", patient="ben")
+    assert (await ben.get(f"Patient/ann/$trend?code={PHQ9}")).status_code == 404
+    await clinic.close()
 
 
 @pytest.mark.usefixtures("patient")
