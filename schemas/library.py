@@ -31,17 +31,25 @@ def seed_id(versioned: str) -> str:
 
 def seed() -> Iterator[dict[str, Any]]:
     """Every resource of the library with its id and translations: what others depend on first, newest versions last."""
-    folder = resources.files("schemas") / "data" / "library"
     words = translations()
+    for resource in _files():
+        is_codes = resource["resourceType"] == "CodeSystem"
+        known = words if is_codes else {tag: words[tag] for tag in claimed(resource) & words.keys()}
+        put = designated if is_codes else translated
+        yield {"resourceType": resource["resourceType"], "id": seed_id(canonical(resource)), **put(resource, known)}
+
+
+def ids() -> dict[str, str]:
+    """The id of every resource of the library, with its type: what there is, without the work of making it."""
+    return {seed_id(canonical(resource)): resource["resourceType"] for resource in _files()}
+
+
+def _files() -> Iterator[dict[str, Any]]:
+    folder = resources.files("schemas") / "data" / "library"
     for type_name in _ORDER:
-        names = sorted(file.name for file in folder.iterdir() if file.name.startswith(f"{type_name}-"))
-        for name in names:
+        for name in sorted(file.name for file in folder.iterdir() if file.name.startswith(f"{type_name}-")):
             resource: dict[str, Any] = json.decode((folder / name).read_bytes())
-            known = (
-                words if type_name == "CodeSystem" else {tag: words[tag] for tag in claimed(resource) & words.keys()}
-            )
-            put = designated if type_name == "CodeSystem" else translated
-            yield {"resourceType": type_name, "id": seed_id(canonical(resource)), **put(resource, known)}
+            yield resource
 
 
 def translations() -> dict[str, dict[str, str]]:

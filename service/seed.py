@@ -36,13 +36,12 @@ async def everything(database_url: str, origin: str) -> None:
             await connection.execute(_DICTIONARY, number, content)
         codec = Codec({row["id"]: row["dict"] for row in await connection.fetch(_DICTIONARIES)})
         everyone = await tenants.registered(connection)
-        whole = tuple(library.seed())
-        complete = await _complete(connection, [tenant.id for tenant in everyone], whole)
-        for tenant in everyone:
-            if (
-                tenant.id not in complete
-            ):  # a new version of a form is a new resource: what was edited or deleted stays so
-                await _create(connection, codec, tenant.id, origin + tenant.path, whole)
+        complete = await _complete(connection, [tenant.id for tenant in everyone])
+        lacking = [tenant for tenant in everyone if tenant.id not in complete]
+        whole = tuple(library.seed()) if lacking else ()
+        for tenant in lacking:
+            # A new version of a form is a new resource: what a tenant edited or deleted stays so.
+            await _create(connection, codec, tenant.id, origin + tenant.path, whole)
     finally:
         await connection.close()
 
@@ -54,9 +53,9 @@ def _shipped() -> Iterable[tuple[int, bytes]]:
             yield int(file.name.removesuffix(".zstd")), file.read_bytes()
 
 
-async def _complete(connection: Connection, tenant_ids: Sequence[int], whole: Iterable[Mapping[str, Any]]) -> set[int]:
+async def _complete(connection: Connection, tenant_ids: Sequence[int]) -> set[int]:
     """The tenants that have the whole library: a start must not take longer for each tenant that there is."""
-    wanted = {UUID(resource["id"]): REGISTRY.types[resource["resourceType"]].id for resource in whole}
+    wanted = {UUID(id): REGISTRY.types[type_name].id for id, type_name in library.ids().items()}
     rows = await connection.fetch(_COMPLETE, tenant_ids, sorted(set(wanted.values())), list(wanted), len(wanted))
     return {row["tenant_id"] for row in rows}
 

@@ -68,6 +68,7 @@ def test_ids_are_the_same_on_every_start_and_differ_by_version() -> None:
     assert [resource["id"] for resource in library.seed()] == [resource["id"] for resource in RESOURCES]
     assert len({resource["id"] for resource in RESOURCES}) == len(RESOURCES)
     assert all(uuid.UUID(resource["id"]).version == 5 for resource in RESOURCES)
+    assert library.ids() == {resource["id"]: resource["resourceType"] for resource in RESOURCES}
     assert library.seed_id("https://example.org/q|1") != library.seed_id("https://example.org/q|2")
 
 
