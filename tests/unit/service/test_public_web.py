@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from service import public_web
-from service.public_web import Unreachable, get, is_public
+from service.public_web import Unreachable, get, is_public, post
 
 PRIVATE = (
     "127.0.0.1", "127.8.9.10", "0.0.0.0", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254",
@@ -252,3 +252,48 @@ async def test_no_proxy_of_the_environment_is_asked(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     async with hosts.http(answer("{}"), tls=True) as port:
         assert (await ask(port)).content == b"{}"
+
+
+# --- sending ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+async def test_nothing_is_sent_into_this_network(address: str) -> None:
+    resolve, _ = resolving("1.1.1.1", address)
+    with pytest.raises(Unreachable, match="public"):
+        await post("https://app.example/hook", b"{}", {}, resolve=resolve)
+
+
+async def test_nothing_is_sent_without_tls_but_to_this_host_where_that_is_allowed(hosts: Hosts) -> None:
+    async with hosts.http(answer("")) as port:
+        with pytest.raises(Unreachable, match="https"):
+            await post(f"http://127.0.0.1:{port}/", b"{}", {})
+        assert hosts.requests == []
+        assert await post(f"http://127.0.0.1:{port}/", b"{}", {}, loopback=True) == 200
+    resolve, _ = resolving("1.1.1.1")
+    with pytest.raises(Unreachable, match="public"):
+        await post("http://app.example/", b"{}", {}, loopback=True, resolve=resolve)
+
+
+@pytest.mark.usefixtures("outside")
+async def test_what_is_sent_arrives_with_its_headers_and_a_redirect_is_not_followed(hosts: Hosts) -> None:
+    resolve, asked = resolving("127.0.0.1")
+    moved = b"HTTP/1.1 307 Moved\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\n\r\n"
+    async with hosts.http(moved, tls=True) as port:
+        address = f"https://keys.example:{port}/hook"
+        status = await post(address, b"{}", {"webhook-id": "m1"}, resolve=resolve, context=hosts.trust)
+    assert status == 307
+    assert asked == ["keys.example"]
+    (request,) = hosts.requests
+    assert request.startswith("POST /hook HTTP/1.1\r\n")
+    for line in (f"host: keys.example:{port}", "webhook-id: m1", "content-type: application/json", "content-length: 2"):
+        assert f"{line}\r\n" in request.lower()
+
+
+@pytest.mark.usefixtures("outside")
+async def test_who_does_not_answer_is_not_waited_for(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(public_web, "SECONDS_POST", 0.2)
+    resolve, _ = resolving("127.0.0.1")
+    async with hosts.http(b"", tls=True, pause=1) as port:
+        with pytest.raises(Unreachable, match=r"more than|failed"):
+            await post(f"https://keys.example:{port}/", b"{}", {}, resolve=resolve, context=hosts.trust)
