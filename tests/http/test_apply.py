@@ -19,8 +19,23 @@ PATIENT = {
 }
 
 
+_USED = ("graded-exposure", "exposure-record", "homework-preferences", "phq-9", "exposure-ladder")
+SOME = [each for each in library.seed() if each["url"].rsplit("/", 1)[1] in _USED]
+
+
 @pytest.fixture
 async def api(house: Any) -> Any:
+    async with house.app.engine.database.connection(house.tenant_id) as connection:
+        await seed.records(connection, house.tenant_id, house.base, SOME)
+    async with house.client(await house.token()) as http:
+        await keep(http, PATIENT, {"resourceType": "Practitioner", "id": "t"})
+        yield http
+
+
+@pytest.fixture(scope="module")
+async def clinic(new_house: Any) -> Any:
+    """A tenant with the whole library."""
+    house = await new_house()
     async with house.app.engine.database.connection(house.tenant_id) as connection:
         await seed.records(connection, house.tenant_id, house.base, library.seed())
     async with house.client(await house.token()) as http:
@@ -94,16 +109,41 @@ async def test_an_activity_of_one_time_becomes_a_task(api: httpx.AsyncClient) ->
 async def test_an_ordered_activity_posted_as_a_transaction_is_an_assignment_that_can_be_done(
     api: httpx.AsyncClient,
 ) -> None:
-    path = f"ActivityDefinition/{activity_id('phq-9', '1.1.0')}"
-    if (await api.get(path)).status_code == 404:
-        path = f"ActivityDefinition/{activity_id('phq-9', '1.0.0')}"
-    bundle = await applied(api, path, intent="order", bundle="true")
+    (found, *_) = (await api.get(f"ActivityDefinition?url={BASE}/ActivityDefinition/phq-9&_sort=-_lastUpdated")).json()[
+        "entry"
+    ]
+    bundle = await applied(api, f"ActivityDefinition/{found['resource']['id']}", intent="order", bundle="true")
     answer = await api.post("", json=bundle)
     assert answer.status_code == 200, answer.text
-    (request,) = (await api.get("ServiceRequest")).json()["entry"]
-    tasks = (await api.get(f"Task?based-on=ServiceRequest/{request['resource']['id']}")).json()["entry"]
+    (request,) = [each["resource"] for each in (await api.get("ServiceRequest")).json()["entry"]]
+    tasks = (await api.get(f"Task?based-on=ServiceRequest/{request['id']}&_sort=due")).json()["entry"]
+    assert {each["resource"]["status"] for each in tasks} == {"ready"}
+    assert {each["resource"]["owner"]["reference"] for each in tasks} == {"Patient/p"}
     head = next(each["resource"] for each in tasks if "partOf" not in each["resource"])
-    assert (head["status"], head["owner"]) == ("ready", {"reference": "Patient/p"})
+    form = next(each["valueCanonical"] for each in head["input"] if "valueCanonical" in each)
+    done = await api.post("QuestionnaireResponse", json=phq9(form, request["id"]))
+    assert done.status_code == 201, done.text
+    completed = (await api.get(f"Task?based-on=ServiceRequest/{request['id']}&status=completed")).json()
+    assert completed["total"] == 1
+    (score,) = (await api.get(f"Observation?based-on=ServiceRequest/{request['id']}&code=44261-6")).json()["entry"]
+    assert score["resource"]["valueInteger"] == 9
+
+
+def phq9(form: str, request: str) -> Json:
+    """Every item answered with the second option."""
+    questionnaire = next(each for each in SOME if library.canonical(each) == form)
+    rows = [row for row in questionnaire["item"] if row["type"] == "choice"]
+    items = [
+        {"linkId": row["linkId"], "answer": [{"valueCoding": row["answerOption"][1]["valueCoding"]}]} for row in rows
+    ]
+    return {
+        "resourceType": "QuestionnaireResponse",
+        "questionnaire": form,
+        "status": "completed",
+        "subject": {"reference": "Patient/p"},
+        "basedOn": [{"reference": f"ServiceRequest/{request}"}],
+        "item": items,
+    }
 
 
 async def test_a_plan_becomes_a_care_plan_with_everything_in_it(api: httpx.AsyncClient) -> None:
@@ -172,15 +212,15 @@ async def test_a_plan_posted_as_a_transaction_gives_resources_of_their_own(api: 
     "name", ["behavioural-activation-plan", "depression-first-weeks", "pain-pacing", "sleep-plan", "your-own-way"]
 )
 @pytest.mark.parametrize("bundle", ["false", "true"])
-async def test_every_plan_of_the_library_can_be_applied(api: httpx.AsyncClient, name: str, bundle: str) -> None:
-    found = (await api.get(f"PlanDefinition?url={BASE}/PlanDefinition/{name}")).json()["entry"]
-    made = await applied(api, f"PlanDefinition/{found[-1]['resource']['id']}", bundle=bundle, intent="order")
+async def test_every_plan_of_the_library_can_be_applied(clinic: httpx.AsyncClient, name: str, bundle: str) -> None:
+    found = (await clinic.get(f"PlanDefinition?url={BASE}/PlanDefinition/{name}")).json()["entry"]
+    made = await applied(clinic, f"PlanDefinition/{found[-1]['resource']['id']}", bundle=bundle, intent="order")
     assert made["resourceType"] == ("Bundle" if bundle == "true" else "CarePlan")
 
 
-async def test_what_is_to_be_chosen_among_is_an_option_without_a_task(api: httpx.AsyncClient) -> None:
+async def test_what_is_to_be_chosen_among_is_an_option_without_a_task(clinic: httpx.AsyncClient) -> None:
     path = f"PlanDefinition/{activity_id('your-own-way', '1.0.0', 'PlanDefinition')}"
-    bundle = await applied(api, path, bundle="true", intent="order")
+    bundle = await applied(clinic, path, bundle="true", intent="order")
     resources = [each["resource"] for each in bundle["entry"]]
     group = next(each for each in resources if each["resourceType"] == "RequestGroup")
     choices = [each for each in group["action"] if each.get("selectionBehavior") == "exactly-one"]
