@@ -104,8 +104,10 @@ def holds(expression: str, focus: Any, env: Environment, where: str) -> bool:
     return found[0].data
 
 
-def text_of(expression: Mapping[str, Any], where: str, languages: Sequence[str] = LANGUAGES) -> str:
+def text_of(expression: Any, where: str, languages: Sequence[str] = LANGUAGES) -> str:
     """The text of an Expression. Raises ExpressionFault for a language that is not evaluated here, and for one by reference."""
+    if not isinstance(expression, Mapping):
+        raise ExpressionFault("", where, "it is no Expression")
     written, language = str(expression.get("expression", "")), expression.get("language")
     if language not in languages:
         why = f"expressions in {language} are not evaluated here, only {' and '.join(languages)}"

@@ -31,8 +31,10 @@ _BITS: Final = 1_024
 _PATTERN: Final = 200
 _MATCHED: Final = 2_000
 """Characters of a regular expression, and of the text it is held against."""
-_UNBOUNDED: Final = re.compile(r"(?<!\\)(?:\\\\)*(?:[*+]|\{\d*,\d*\})")
-_NESTED: Final = re.compile(r"\)\s*(?:[*+?]|\{)")
+_WAYS: Final = 20_000_000
+_REPEATED: Final = re.compile(r"(?<!\\)(?:\\\\)*(?:[*+]|\{\d*,\d*\})")
+_CHOICE: Final = re.compile(r"[?|]")
+_REPEATED_GROUP: Final = re.compile(r"\)\s*(?:[*+]|\{)")
 _DATE: Final = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?")
 _UNITS: Final = {
     "'a'": "years", "'mo'": "months", "'wk'": "weeks", "'d'": "days", "'h'": "hours", "'min'": "minutes",
@@ -221,14 +223,14 @@ def _single_text(data: Any) -> str | None:
 
 
 def _pattern(text: str, pattern: Any) -> re.Pattern[str]:
-    """A regular expression that is done in reasonable time: no repetition of what repeats, and few of them."""
+    """A regular expression that is done in reasonable time, by the ways in which it could be tried in the worst case."""
     if not isinstance(pattern, str) or len(pattern) > _PATTERN or len(text) > _MATCHED:
         raise ValueError(
             f"its regular expression has more than {_PATTERN} characters, or its text more than {_MATCHED}"
         )
-    many = len(_UNBOUNDED.findall(pattern))
-    if many > 3 or (many and _NESTED.search(pattern)) or (many > 2 and len(text) > 200):
-        raise ValueError("it has a regular expression with too many repetitions, or with repeated groups")
+    ways: int = (len(text) + 1) ** (len(_REPEATED.findall(pattern)) + 1) << len(_CHOICE.findall(pattern))
+    if _REPEATED_GROUP.search(pattern) or ways > _WAYS:
+        raise ValueError("it has a regular expression with too many repetitions and choices, or with repeated groups")
     try:
         return re.compile(pattern, re.DOTALL)
     except re.error:

@@ -119,7 +119,8 @@ class _Populating:
         contained = {f"#{each.get('id')}": each for each in self.questionnaire.get("contained", ())}
         where = f"Questionnaire.extension('{names.SOURCE_QUERIES}')"
         for said in extensions(self.questionnaire, names.SOURCE_QUERIES):
-            batch = contained.get((value(said) or {}).get("reference", ""))
+            reference = value(said)
+            batch = contained.get(reference.get("reference", "")) if isinstance(reference, Mapping) else None
             if batch is None:
                 self.note("Source queries are answered where the form contains them", where, "not-supported")
                 continue
@@ -136,15 +137,15 @@ class _Populating:
     ) -> Generator[Query, Sequence[JsonObject], Environment]:
         """The variables of an element, and of the root also its population context."""
         for said in extensions(row, names.VARIABLE):
-            expression, place = value(said) or {}, f"{where}.extension('{names.VARIABLE}')"
-            name = expression.get("name")
+            expression, place = value(said), f"{where}.extension('{names.VARIABLE}')"
+            name = expression.get("name") if isinstance(expression, Mapping) else None
             if name:
                 found = yield from self.values(expression, focus, env, place, whole=True)
                 env = env.with_variables(**{name: found})
         return env
 
     def values(
-        self, expression: Mapping[str, Any], focus: Value, env: Environment, where: str, whole: bool = False
+        self, expression: Any, focus: Value, env: Environment, where: str, whole: bool = False
     ) -> Generator[Query, Sequence[JsonObject], list[Value]]:
         """What an expression gives, in FHIRPath or as a query; `whole` leaves what a query finds in its Bundle."""
         try:
