@@ -11,17 +11,22 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from schemas import dates
-from service import doctor, tenants
+from service import doctor, sealing, tenants
 from service.engine import Engine
 from service.jobs import queue, schedule, worker
 from service.jobs.worker import Worker
 from service.settings import Settings
+from service.webhooks import registrations, signature
+from tests.jobs.beside import hooked
+from tests.worker.conftest import HEARTH, SECRET
 
-SECONDS_MOST: Final = 10.0
+SECONDS_MOST: Final = 20.0
 KILLED: Final = """
 import asyncio, sys
 from datetime import timedelta
@@ -295,3 +300,56 @@ async def test_a_tick_runs_once_an_interval_in_each_tenant_whatever_happens_in_a
 
 def test_no_tick_is_more_often_than_workers_look_after_it() -> None:
     assert all(every > 2 * schedule.BEAT_SECONDS for _, every, _ in schedule.TICKS)
+
+
+# --- as processes -------------------------------------------------------------------------------------------------------
+
+
+async def registered(database_url: str, tenant: Any, url: str) -> None:
+    """A webhook of the tenant's client, as a request to the homework API makes it."""
+    rules = '[{"type":"*","letters":"cdrsu","constraint":[]}]'
+    sealed = sealing.seal(SECRET.encode(), registrations.SEALED_FOR, signature.new_secret().encode())
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(
+            registrations.ADD, tenant.id, uuid4(), tenant.client_id, url, ["assignment.created"], sealed, rules,
+            dates.clock(),
+        )  # fmt: skip
+    finally:
+        await connection.close()
+
+
+async def assign(served: Any, tenant: Any, number: int) -> None:
+    task = {"resourceType": "Task", "status": "ready", "intent": "order", "owner": {"reference": "Patient/p"}}
+    async with served.client() as http:
+        http.headers.update(await tenant.bearer(http))
+        for _ in range(number):
+            assert (await http.post(f"{tenant.path}/Task", json=task)).status_code == 201
+
+
+@pytest.mark.parametrize("jobs", ["true", "false"])
+async def test_servers_do_jobs_or_leave_them_to_hearth_work(
+    serve: Callable[..., Any], new_tenant: Callable[..., Any], database_url: str, tmp_path: Path, jobs: str
+) -> None:
+    """Two workers, each message once; with HEARTH_JOBS=false none until `hearth work` runs."""
+    loopback = {"HEARTH_ALLOW_LOOPBACK_WEBHOOKS": "true"}
+    served = serve(database_url, "--workers", "2", HEARTH_JOBS=jobs, **loopback)
+    served.await_workers(2)
+    tenant = await new_tenant(database_url)
+    async with hooked() as hook:
+        await registered(database_url, tenant, hook.url)
+        await assign(served, tenant, 12)
+        if jobs == "false":
+            await asyncio.sleep(1)
+            assert hook.taken == []
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("HEARTH_")}
+            environment |= {"HEARTH_DATABASE_URL": database_url, "HEARTH_SECRET_KEY": SECRET, **loopback}
+            command = [*HEARTH, "work", "--data-dir", str(tmp_path / "work")]
+            with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as work:
+                await until(lambda: len(hook.taken) == 12)
+                work.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(work.wait, 20) == 0
+        await until(lambda: len(hook.taken) == 12)
+        await asyncio.sleep(0.3)
+    assert len({one.headers["webhook-id"] for one in hook.taken}) == len(hook.taken) == 12
+    assert not [line for line in served.lines() if line["level"] in ("warning", "error")]
