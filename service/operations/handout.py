@@ -17,7 +17,7 @@ from service.operations.chart import language_of
 from service.operations.parameters import asked
 from service.pictures.picture import in_turn
 from service.prints import html, pdf
-from service.prints.document import PAPERS
+from service.prints.document import PAPERS, PaperSize
 from service.prints.handout import Homework
 from service.prints.handout import handout as sheet
 from service.search.find import find
@@ -42,11 +42,17 @@ async def handout(call: Call, store: Store) -> Reply:
     patient = await _patient(call, store, resource)
     language = language_of(given, patient)
     homework = await _GATHERED[call.type](call, store, resource)
-    document = sheet(homework, language, await _zone(store, patient), discreet)
-    content = html.html(document) if call.accept == HTML else await in_turn(pdf.pdf, document, paper)
+    zone = await _zone(store, patient)
+    content = await in_turn(_made, homework, language, zone, discreet, paper if call.accept == PDF else None)
     headers = (("Content-Security-Policy", html.POLICY), ("Content-Language", language))
     whose = str(patient["id"]) if patient else None
     return Reply(200, content, type=call.type, id=call.id, headers=headers, patient=whose, media_type=call.accept)
+
+
+def _made(homework: Homework, language: str, zone: tzinfo, discreet: bool, paper: PaperSize | None) -> bytes:
+    """The sheet as PDF on this paper, as HTML without one."""
+    document = sheet(homework, language, zone, discreet)
+    return html.html(document) if paper is None else pdf.pdf(document, paper)
 
 
 async def _patient(call: Call, store: Store, resource: Mapping[str, Any]) -> JsonObject:

@@ -5,9 +5,12 @@ triangles: habituation, if it falls.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import nan
 from typing import Final
 
 from service.pictures import axes
+from service.pictures.palette import Role
 from service.pictures.phrases import Phrases
 from service.pictures.series import ExposureSeries, ExposureStep
 from service.pictures.sheet import MARGIN, TEXT, Sheet, Span, lines_of, width_of
@@ -15,7 +18,25 @@ from service.pictures.sheet import MARGIN, TEXT, Sheet, Span, lines_of, width_of
 HEIGHT: Final = 420
 _NAMED_WIDTH: Final = 84
 """How wide the place of an exposure must be for its name to stand below it."""
-_PARTS: Final = (("before", "o", "paper"), ("peak", "^", None), ("after", "o", None))
+_WIDEST: Final = 120
+"""How wide the place of an exposure is at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One of the three ratings of an exposure: its name and its mark."""
+
+    name: str
+    role: Role
+    shape: str
+    fill: Role
+
+
+_PARTS: Final = (
+    _Part("before", "first", "o", "paper"),
+    _Part("peak", "second", "^", "second"),
+    _Part("after", "first", "o", "first"),
+)
 
 
 def draw(sheet: Sheet, series: ExposureSeries, phrases: Phrases) -> None:
@@ -29,8 +50,7 @@ def draw(sheet: Sheet, series: ExposureSeries, phrases: Phrases) -> None:
     up = Span(0, series.high, bottom, top)
     axes.name_values(sheet, up, left, right, axes.values(0, series.high), phrases)
     _draw_trend(sheet, series.steps, up, left, slot)
-    for index, step in enumerate(series.steps):
-        _draw_step(sheet, step, up, left + index * slot, min(slot, 120))
+    _draw_steps(sheet, series.steps, up, left, slot)
     _name_steps(sheet, series.steps, left, slot, bottom, named, phrases)
     _draw_key(sheet, top - 22, left, phrases)
 
@@ -68,15 +88,25 @@ def _draw_trend(sheet: Sheet, steps: Sequence[ExposureStep], up: Span, left: flo
     sheet.line(xs, ys, "second", 1.75, (5, 4))
 
 
-def _draw_step(sheet: Sheet, step: ExposureStep, up: Span, x: float, width: float) -> None:
-    """The curve of one exposure in its place."""
-    places = [(x + width * part, value) for part, value in zip((0.22, 0.5, 0.78), _values(step), strict=True)]
-    given = [(at, up(value)) for at, value in places if value is not None]
-    sheet.line([at for at, _ in given], [y for _, y in given], "pale", 2)
-    for (name, shape, fill), (at, value) in zip(_PARTS, places, strict=True):
-        if value is not None:
-            role = "second" if name == "peak" else "first"
-            sheet.dots([at], [up(value)], role, shape=shape, size=8, fill=fill)  # type: ignore[arg-type]
+def _draw_steps(sheet: Sheet, steps: Sequence[ExposureStep], up: Span, left: float, slot: float) -> None:
+    """The curve of each exposure in its place; all of them in few drawing calls."""
+    lines: list[tuple[float, float]] = []
+    dots: tuple[list[tuple[float, float]], ...] = ([], [], [])
+    for index, step in enumerate(steps):
+        places = (left + index * slot + min(slot, _WIDEST) * part for part in (0.22, 0.5, 0.78))
+        for found, x, value in zip(dots, places, _values(step), strict=True):
+            if value is not None:
+                found.append((x, up(value)))
+                lines.append((x, up(value)))
+        lines.append((nan, nan))
+    sheet.line([x for x, _ in lines], [y for _, y in lines], "pale", 2)
+    for part, found in zip(_PARTS, dots, strict=True):
+        _draw_dots(sheet, part, found)
+
+
+def _draw_dots(sheet: Sheet, part: _Part, places: Sequence[tuple[float, float]]) -> None:
+    xs, ys = [x for x, _ in places], [y for _, y in places]
+    sheet.dots(xs, ys, part.role, shape=part.shape, size=8, fill=part.fill)
 
 
 def _values(step: ExposureStep) -> tuple[float | None, float | None, float | None]:
@@ -89,7 +119,7 @@ def _name_steps(
     """Days, and names where there is room; else as many days as there is room for."""
     every = 1 if named else max(1, int(74 // slot) + 1)
     for index, step in enumerate(steps):
-        middle = left + index * slot + min(slot, 120) / 2
+        middle = left + index * slot + min(slot, _WIDEST) / 2
         if index % every == 0:
             sheet.text(middle, bottom + 20, phrases.short_day(step.on), size=TEXT - 1, role="soft", at="center")
         if named:
@@ -99,9 +129,8 @@ def _name_steps(
 
 def _draw_key(sheet: Sheet, y: float, x: float, phrases: Phrases) -> None:
     """The three shapes and their words, in the order in which they follow each other."""
-    for name, shape, fill in _PARTS:
-        role = "second" if name == "peak" else "first"
-        sheet.dots([x + 6], [y], role, shape=shape, size=8, fill=fill)  # type: ignore[arg-type,unused-ignore]
-        text = phrases(f"exposure.{name}")
+    for part in _PARTS:
+        _draw_dots(sheet, part, [(x + 6, y)])
+        text = phrases(f"exposure.{part.name}")
         sheet.text(x + 18, y, text, on="center")
         x += width_of(text) + 40

@@ -4,8 +4,9 @@ Each line has a shape of its own and its name at its end. Of many ratings the si
 mean of seven days: that is what the eye should follow.
 """
 
+from collections import deque
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from math import nan
 from typing import Final
 
@@ -19,6 +20,8 @@ HEIGHT: Final = 360
 _SHAPES: Final = ("o", "s", "^", "D")
 _DASHES: Final[tuple[tuple[float, ...], ...]] = ((), (6, 3), (2, 2.5), (8, 3, 2, 3))
 _MANY: Final = 14
+_DOTTED: Final = 400
+"""Up to how many ratings each has a dot; more of them would be a cloud."""
 _WINDOW: Final = timedelta(days=7)
 
 
@@ -53,13 +56,17 @@ def is_many(line: Line) -> bool:
 
 
 def mean_of_days(points: Sequence[Point]) -> list[Point]:
-    """For each day with a rating, the mean of that day and the six before it."""
-    given = [(point.on, point.value) for point in points if point.value is not None]
-    smooth = []
-    for on, _ in given:
-        near = [value for other, value in given if on - _WINDOW < other <= on]
-        smooth.append(Point(on, sum(near) / len(near)))
-    return smooth
+    """For each day with a rating, the mean of that day and the six before it; `points` are in order of their days."""
+    near: deque[tuple[date, float]] = deque()
+    smooth: dict[date, float] = {}
+    for point in points:
+        if point.value is None:
+            continue
+        near.append((point.on, point.value))
+        while near[0][0] <= point.on - _WINDOW:
+            near.popleft()
+        smooth[point.on] = sum(value for _, value in near) / len(near)
+    return [Point(on, value) for on, value in smooth.items()]
 
 
 def _draw_line(sheet: Sheet, line: Line, index: int, across: Span, up: Span) -> float:
@@ -70,6 +77,8 @@ def _draw_line(sheet: Sheet, line: Line, index: int, across: Span, up: Span) -> 
     _draw_curve(sheet, points, across, up, role, dashes)
     xs = [across(point.on.toordinal()) for point in line.points if point.value is not None]
     ys = [up(point.value) for point in line.points if point.value is not None]
+    if len(xs) > _DOTTED:
+        return up(points[-1].value or 0)
     sheet.dots(xs, ys, role, shape=shape, size=4 if is_many(line) else 7, fill="paper" if is_many(line) else None)
     return ys[-1] if ys else up.start
 

@@ -40,6 +40,8 @@ _ROUND: Final = (4, 5, 10, 20, 50, 100, 200, 500, 1000, 1440)
 _MARKED: Final = ("reliable", "rci", "remission")
 """The kinds of rules whose findings are marked."""
 _WHOLE_SUDS: Final = 100
+_MOST_MARKS: Final = 6
+"""The latest; a score that goes up and down that often is told by its line."""
 
 
 def score(
@@ -102,7 +104,7 @@ def _marks(
                 texts = found.setdefault(course.local_day(points[count - 1], zone), [])
                 texts += [text] if text not in texts else []
             said[kind] = now
-    return tuple(Mark(on, ", ".join(texts)) for on, texts in found.items())
+    return tuple(Mark(on, ", ".join(texts)) for on, texts in found.items())[-_MOST_MARKS:]
 
 
 def ratings(courses: Mapping[Code, Sequence[course.Point]], zone: tzinfo, phrases: Phrases) -> RatingSeries:

@@ -20,6 +20,8 @@ _NARROW: Final = 480
 """Below this width the names of the bands stand below the curve, not beside it."""
 _KEY_ROW: Final = 22
 _MARK_WIDTH: Final = 132
+_DOTTED: Final = 120
+"""Up to how many scores each has a dot; of more the line tells enough."""
 _BAND_WIDTH: Final = 200
 
 
@@ -106,7 +108,8 @@ def _draw_points(sheet: Sheet, series: ScoreSeries, across: Span, up: Span, bott
     xs = [across(point.on.toordinal()) for point in points]
     ys = [nan if point.value is None else up(point.value) for point in points]
     sheet.line(xs, ys, "first", 2.25)
-    sheet.dots(xs, ys, "first")
+    if len(points) <= _DOTTED:
+        sheet.dots(xs, ys, "first")
     gaps = [x for x, point in zip(xs, points, strict=True) if point.value is None]
     sheet.dots(gaps, [bottom - 9.0] * len(gaps), "soft", shape="D", size=6, fill="paper")
     if gaps:

@@ -39,6 +39,7 @@ JsonObject = dict[str, Any]
 BY: Final = ("weekday", "hour", "activity")
 _MOST: Final = 5_000
 _GOALS: Final = 20
+_EXPOSURES: Final = 120
 _REQUESTS: Final = 50
 _MOOD: Final[Code] = (MEASURE, "mood")
 
@@ -169,7 +170,10 @@ async def exposure(want: Wanted) -> ExposureSeries:
             names[f"Task/{task['id']}"] = name
             for each in task.get("basedOn", ()):
                 names.setdefault(each.get("reference", ""), name)
-    return records.exposures(found, names, want.zone, want.phrases)
+    series = records.exposures(found, names, want.zone, want.phrases)
+    if len(series.steps) > _EXPOSURES:
+        raise malformed("start", f"There are more than {_EXPOSURES} exposures in this time; ask for a shorter one")
+    return series
 
 
 def _step_name(task: Mapping[str, Any]) -> str:

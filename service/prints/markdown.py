@@ -13,9 +13,10 @@ from service.prints.document import Block, Bulleted, Heading, Numbered, Text
 _STEP: Final = re.compile(r"\s*\d{1,3}[.)]\s+(.*)")
 _BULLET: Final = re.compile(r"\s*[-*+•]\s+(.*)")
 _HEADING: Final = re.compile(r"\s*#{1,6}\s+(.*?)\s*#*\s*")
-_LINK: Final = re.compile(r"!?\[([^\]]{1,500})\]\(([^)\s]{1,500})\)")
-_STRONG: Final = re.compile(r"(\*\*|__)(?=\S)(.{1,2000}?)(?<=\S)\1")
-_EMPHASIS: Final = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]{1,2000}?)(?<=[^\s*])\*(?![\w*])")
+# None of them looks past the next mark of its own kind: a long text of nothing but marks costs no more than another.
+_LINK: Final = re.compile(r"!?\[([^\[\]]{1,300})\]\(([^()\[\]\s]{1,500})\)")
+_STRONG: Final = re.compile(r"\*\*(?=\S)([^*]{1,300}?)(?<=\S)\*\*|__(?=\S)([^_]{1,300}?)(?<=\S)__")
+_EMPHASIS: Final = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]{1,300}?)(?<=[^\s*])\*(?![\w*])")
 
 
 def blocks(text: str) -> tuple[Block, ...]:
@@ -26,7 +27,7 @@ def blocks(text: str) -> tuple[Block, ...]:
 def plain(text: str) -> str:
     """A piece of text without marks of emphasis and links."""
     text = _LINK.sub(lambda found: f"{found[1]} ({found[2]})" if found[1] != found[2] else found[1], text)
-    return _EMPHASIS.sub(r"\1", _STRONG.sub(r"\2", text)).strip()
+    return _STRONG.sub(r"\1\2", _EMPHASIS.sub(r"\1", text)).strip()
 
 
 def _blocks(lines: list[str]) -> Iterator[Block]:
