@@ -1,18 +1,22 @@
 """Series over HTTP: what follows for a head and its occurrences when either of them, or their request, changes."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import httpx
 import pytest
 
+from fhir_mappings import occurrence, reasons
 from fhir_mappings.occurrence import OCCURRENCE, PARTS_MADE
 from fhir_mappings.progress import tally_of
 from schemas.library import BASE
 from service import tenants
+from service.errors import Unprocessable
 from service.homework import horizon
 from service.tenants import Tenant
 from tests.conftest import House
+from tests.security.circles import Clinic
 
 Json = dict[str, Any]
 LABELS: Final = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]}
@@ -331,3 +335,80 @@ async def test_a_paused_series_is_not_rolled_and_goes_on_with_the_day_it_is_resu
     await change(http, made, status="on-hold", statusReason=REASON)
     await horizon.roll(house.app.engine, tenant, NOW + timedelta(days=20))
     assert len(await occurrences(http, made)) == len(before)
+
+
+async def test_answering_its_form_completes_the_occurrence_of_the_day_and_counts_in_the_head(
+    http: httpx.AsyncClient,
+) -> None:
+    url = "https://example.org/Questionnaire/log"
+    form = {"resourceType": "Questionnaire", "url": url, "status": "active"}
+    assert (await http.post("Questionnaire", json=form)).status_code == 201
+    asked = [{"type": {"text": "questionnaire"}, "valueCanonical": url}]
+    made = await assign(http, {"boundsPeriod": {"start": day(0), "end": day(3)}} | DAILY, input=asked)
+    answer = {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "questionnaire": url,
+        "basedOn": made["basedOn"],
+        "subject": {"reference": "Patient/p"},
+        "authored": (await occurrences(http, made))[1]["restriction"]["period"]["start"],
+    }
+    assert (await http.post("QuestionnaireResponse", json=answer)).status_code == 201
+    assert [each["status"] for each in await occurrences(http, made)] == ["ready", "completed", "ready", "ready"]
+    whole = await read(http, f"Task/{made['id']}")
+    assert (whole["status"], tally_of(whole)) == ("in-progress", (1, 4))
+
+
+async def test_occurrences_done_at_once_are_all_counted_and_none_is_called_stale(http: httpx.AsyncClient) -> None:
+    made = await assign(http, {"boundsPeriod": {"start": day(0), "end": day(3)}} | DAILY)
+    done = [
+        http.put(f"Task/{each['id']}", json=each | {"status": "completed"}, headers={"If-Match": 'W/"1"'})
+        for each in (await occurrences(http, made))[:3]
+    ]
+    assert [each.status_code for each in await asyncio.gather(*done)] == [200, 200, 200]
+    assert tally_of(await read(http, f"Task/{made['id']}")) == (3, 4)
+
+
+async def test_a_client_pauses_their_series_until_a_day(http: httpx.AsyncClient, house: House) -> None:
+    made = await assign(http, {"boundsPeriod": {"start": day(0), "end": day(3)}} | DAILY)
+    async with await Clinic(house, http).as_person("Patient/p", "patient/Task.rus", patient="p") as client:
+        reason = reasons.until({"text": "a holiday"}, day(2))
+        body = made | {"status": "on-hold", "statusReason": reason}
+        answer = await client.put(f"Task/{made['id']}", json=body, headers={"If-Match": 'W/"1"'})
+    assert answer.status_code == 200, answer.text
+    assert reasons.paused_until(answer.json()) == day(2)
+    assert {each["status"] for each in await occurrences(http, made)} == {"on-hold"}
+
+
+async def test_the_steps_of_what_was_split_complete_it(http: httpx.AsyncClient) -> None:
+    body = {name: value for name, value in head("ServiceRequest/none").items() if name != "basedOn"}
+    whole = (await http.post("Task", json=body)).json()
+    for number in ("1", "2"):
+        step = occurrence.child(whole, whole["id"], occurrence.STEP, number, "2026-01-01T00:00:00Z")
+        assert (await http.post("Task", json=step)).status_code == 201
+    whole = await read(http, f"Task/{whole['id']}")
+    assert tally_of(whole) == (0, 2)
+    answer = await http.get(f"Task?part-of=Task/{whole['id']}")
+    for entry in answer.json()["entry"]:
+        await change(http, entry["resource"], status="completed")
+    over = await read(http, f"Task/{whole['id']}")
+    assert (over["status"], tally_of(over)) == ("completed", (2, 2))
+
+
+async def test_deleting_an_occurrence_takes_it_out_of_what_is_planned(http: httpx.AsyncClient) -> None:
+    made = await assign(http, {"boundsPeriod": {"start": day(0), "end": day(3)}} | DAILY)
+    (one, *_) = await occurrences(http, made)
+    assert (await http.delete(f"Task/{one['id']}")).status_code == 204
+    assert tally_of(await read(http, f"Task/{made['id']}")) == (0, 3)
+
+
+async def test_who_looks_ahead_finds_more_and_not_beyond_a_year(
+    http: httpx.AsyncClient, house: House, tenant: Tenant
+) -> None:
+    made = await assign(http, {"boundsPeriod": {"start": day(0), "end": day(60)}} | DAILY)
+    async with house.app.engine.at_work(tenant, NOW) as (call, store):
+        await horizon.until(call, store, made["id"], NOW + timedelta(days=40))
+        with pytest.raises(Unprocessable, match="366 days"):
+            await horizon.until(call, store, made["id"], NOW + timedelta(days=400))
+    assert len(await occurrences(http, made)) in (40, 41)
+    assert tally_of(await read(http, f"Task/{made['id']}")) == (0, 61)

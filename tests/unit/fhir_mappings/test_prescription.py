@@ -17,16 +17,17 @@ ACTIVITIES = {
 }
 
 
-def _assign(activity: str) -> dict[str, Any]:
+def _assign(name: str, **members: Any) -> dict[str, Any]:
     numbers = count(1)
-    agreed = Assignment(
-        patient="Patient/p1",
-        practitioner="Practitioner/t1",
-        activity=ACTIVITIES[activity],
-        start="2026-01-12",
-        end="2026-01-19",
-        now="2026-01-12T10:50:00Z",
-    )
+    said: dict[str, Any] = {
+        "patient": "Patient/p1",
+        "practitioner": "Practitioner/t1",
+        "activity": ACTIVITIES[name],
+        "start": "2026-01-12",
+        "end": "2026-01-19",
+        "now": "2026-01-12T10:50:00Z",
+    }
+    agreed = Assignment(**said | members)
     return assign(agreed, lambda: f"00000000-0000-4000-8000-{next(numbers):012d}")
 
 
@@ -61,7 +62,12 @@ def test_a_form_is_asked_for_in_the_words_of_both_guides() -> None:
         "outcome-measure",
     ]
     assert list(asked_for(task)) == ["https://hearth.health/fhir/Questionnaire/phq-9|1.0.0"]
-    assert {row["type"]["coding"][0]["code"] for row in task["input"]} == {"questionnaire", "rationale", "instruction"}
+    assert {row["type"]["coding"][0]["code"] for row in task["input"]} == {
+        "questionnaire",
+        "rationale",
+        "instruction",
+        "alternative-format",
+    }
 
 
 def test_an_activity_without_a_form_is_named_by_its_kind_alone() -> None:
@@ -91,3 +97,71 @@ def test_the_assignment_is_answered_by_a_response_based_on_its_request() -> None
     response = {"questionnaire": next(asked_for(task)), "basedOn": task["basedOn"], "subject": task["for"]}
 
     assert matches(task, response)
+
+
+def _inputs(task: dict[str, Any], code: str) -> list[dict[str, Any]]:
+    return [row for row in task["input"] if row["type"]["coding"][0]["code"] == code]
+
+
+def test_what_was_agreed_on_besides_is_said_where_it_belongs() -> None:
+    recording = {"contentType": "audio/mpeg", "url": "https://media.example.org/calm.mp3", "title": "Calm"}
+    bundle = _assign(
+        "gratitude-journal",
+        dose={"repeat": {"boundsPeriod": {"start": "2020-01-01"}, "period": 2, "periodUnit": "d", "when": ["EVE"]}},
+        goals=("Goal/one", "Goal/two"),
+        encounter="Encounter/e",
+        set="session-3",
+        materials=(recording,),
+    )
+    made = _resources(bundle)
+    assert validate(bundle) == []
+    assert made["ServiceRequest"]["occurrenceTiming"]["repeat"] == {
+        "boundsPeriod": {"start": "2026-01-12", "end": "2026-01-19"},
+        "period": 2,
+        "periodUnit": "d",
+        "when": ["EVE"],
+    }
+    goals = [{"reference": "Goal/one"}, {"reference": "Goal/two"}]
+    for body in (made["ServiceRequest"], made["Task"]):
+        assert [each["valueReference"] for each in body["extension"]] == goals
+        assert body["encounter"] == {"reference": "Encounter/e"}
+    assert made["Task"]["reasonReference"] == goals[0]
+    assert made["Task"]["groupIdentifier"]["value"] == "session-3"
+    assert [row["valueAttachment"] for row in _inputs(made["Task"], "material")] == [recording]
+
+
+def test_other_ways_to_do_it_and_examples_go_with_the_assignment() -> None:
+    documents = [
+        {"type": "documentation", "label": "audio", "display": "To listen", "url": "https://media.example.org/a.mp3"},
+        {"type": "documentation", "label": "voice", "display": "Spoken"},
+        {"type": "documentation", "label": "as a song", "display": "Sung"},
+        {"type": "documentation", "label": "example", "display": "Today I liked the sun"},
+        {"type": "documentation", "document": {"url": "https://media.example.org/b.pdf"}, "display": "A leaflet"},
+    ]
+    activity = {"title": "Write", "code": {"coding": []}, "relatedArtifact": documents}
+    bundle = _assign("reading", activity=activity)
+    task = _resources(bundle)["Task"]
+    audio, voice, song = _inputs(task, "alternative-format")
+    assert audio["valueAttachment"] == {"url": "https://media.example.org/a.mp3", "title": "To listen"}
+    assert voice["valueCodeableConcept"]["coding"][0]["code"] == "voice"
+    assert song["valueCodeableConcept"] == {"text": "Sung"}
+    assert [row["valueString"] for row in _inputs(task, "example")] == ["Today I liked the sun"]
+    assert _inputs(task, "material")[0]["valueAttachment"]["title"] == "A leaflet"
+
+
+def test_a_client_is_given_it_in_their_language() -> None:
+    made = _resources(_assign("gratitude-journal", language="es"))
+    english = _resources(_assign("gratitude-journal"))
+    assert made["Task"]["language"] == "es"
+    assert made["ServiceRequest"]["patientInstruction"] != english["ServiceRequest"]["patientInstruction"]
+    assert made["Task"]["instantiatesCanonical"] == english["Task"]["instantiatesCanonical"]
+
+
+def test_what_a_group_gets_is_owned_by_who_leads_it() -> None:
+    bundle = _assign("gratitude-journal", patient="Group/g")
+    made = _resources(bundle)
+    assert validate(bundle) == []
+    assert made["Task"]["for"] == {"reference": "Group/g"}
+    assert made["Task"]["owner"] == {"reference": "Practitioner/t1"}
+    assert made["Task"]["restriction"]["recipient"] == [{"reference": "Group/g"}]
+    assert "performer" not in made["ServiceRequest"]
