@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache, lru_cache
+from time import thread_time
 from typing import Any, Final
 
 LANGUAGES: Final = ("text/fhirpath",)
@@ -20,7 +21,8 @@ TOKENS: Final = 1_500
 NODES: Final = 50_000
 """Elements of everything that the expressions of one piece of work look at."""
 STEPS: Final = 200_000
-"""Steps of all expressions of one piece of work: two seconds of one core."""
+SECONDS: Final = 3.0
+"""Steps, and time of a processor, of all expressions of one piece of work."""
 _KEPT: Final = 512
 
 Weigh = Callable[[Any], Decimal | int | None]
@@ -46,14 +48,29 @@ class Value:
 
 @dataclass(slots=True)
 class Budget:
-    """How many steps are left; runs out with an OverflowError."""
+    """How many steps and how much time of a processor are left; runs out with an OverflowError."""
 
     steps: int = STEPS
+    seconds: float = SECONDS
+    _until: float = 0.0
+    _spent: int = 0
+
+    def begin(self) -> None:
+        """From now on the time of this thread counts."""
+        self._until = thread_time() + self.seconds
+
+    def end(self) -> None:
+        """What was not used is left for the next expression."""
+        self.seconds = self._until - thread_time()
 
     def spend(self, steps: int) -> None:
+        """Count steps; now and then look at the time, which few steps can take much of."""
         self.steps -= steps
+        self._spent += 1
         if self.steps < 0:
             raise OverflowError("it takes more steps than an expression may")
+        if not self._spent % 8 and thread_time() > self._until:
+            raise OverflowError("it takes more time than an expression may")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +102,15 @@ def evaluate(expression: str, focus: Any, env: Environment, where: str) -> list[
     tree = _compiled(expression)
     if isinstance(tree, str):
         raise ExpressionFault(expression, where, tree)
+    env.budget.begin()
     try:
         found: list[Value] = _engine().evaluate(tree, focus, env)
     except RecursionError as fault:
         raise ExpressionFault(expression, where, "it is nested too deeply") from fault
     except Exception as fault:  # the engine raises plain Exceptions, and whatever Python makes of wrong types
         raise ExpressionFault(expression, where, _engine().explained(fault)) from fault
+    finally:
+        env.budget.end()
     return found
 
 

@@ -7,7 +7,7 @@ import json as stdlib
 import re
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]
@@ -27,7 +27,8 @@ _ITEMS: Final = 5_000
 _TEXT: Final = 50_000
 """The most characters of a text that an expression makes."""
 _BITS: Final = 1_024
-"""The largest whole number that an expression makes."""
+_DIGITS: Final = 100
+"""The largest numbers that an expression makes: a whole one in bits, any other by the places before or behind its point."""
 _PATTERN: Final = 200
 _MATCHED: Final = 2_000
 """Characters of a regular expression, and of the text it is held against."""
@@ -53,14 +54,22 @@ def require_small(result: Any, budget: Budget) -> None:
         return
     if len(result) > _ITEMS:
         raise OverflowError(f"it makes a collection of more than {_ITEMS}")
+    budget.spend(len(result) >> 4)
     if len(result) == 1:
         only = result[0]
         if isinstance(only, str):
             budget.spend(len(only) >> 8)
             if len(only) > _TEXT:
                 raise OverflowError(f"it makes a text of more than {_TEXT} characters")
-        elif isinstance(only, int) and only.bit_length() > _BITS:
-            raise OverflowError("it makes a number that is too large")
+        elif _is_beyond(only):
+            raise OverflowError("it makes a number that is too large or too small")
+
+
+def _is_beyond(number: Any) -> bool:
+    """Whether a number has more digits than any measure; some operations on such take minutes."""
+    if isinstance(number, Decimal):
+        return not number.is_finite() or (number != 0 and abs(number.adjusted()) > _DIGITS)
+    return isinstance(number, int) and number.bit_length() > _BITS
 
 
 def _where(ctx: Any, data: Any, criterion: Any) -> list[Any]:
@@ -98,7 +107,8 @@ def _repeat(ctx: Any, data: Any, projection: Any) -> list[Any]:
                 seen.add(key)
                 found.append(each)
                 waiting.append(each)
-        require_small(found, ctx[BUDGET])
+        if len(found) > _ITEMS:
+            require_small(found, ctx[BUDGET])
     return found
 
 
@@ -147,6 +157,15 @@ def _gather(element: Any, found: list[Any]) -> None:
                     found.append(_made(value, kind))
             _gather(answer, found)
         _gather(item, found)
+
+
+def _rounded(ctx: Any, data: Any, places: Any = 0) -> Any:
+    if not data or places == []:
+        return []
+    (number,) = _numbers(data)
+    if not 0 <= places <= _DIGITS:
+        raise TypeError
+    return Decimal(number).quantize(Decimal(1).scaleb(-int(places)), ROUND_HALF_UP)
 
 
 def _divided(ctx: Any, number: Any, by: Any) -> Any:
@@ -281,6 +300,7 @@ FUNCTIONS: Final[dict[str, dict[str, Any]]] = {
     "avg": {"fn": _average},
     "min": {"fn": _least},
     "max": {"fn": _most},
+    "round": {"fn": _rounded, "arity": {0: [], 1: ["Number"]}},
     "toString": {"fn": _text_of},
     "/": {"fn": _divided, "arity": {2: ["Number", "Number"]}, "nullable": True},
     "+": {"fn": _plus, "arity": {2: ["Any", "Any"]}, "nullable": True},

@@ -68,6 +68,20 @@ def test_all_expressions_of_one_piece_of_work_share_its_steps() -> None:
     assert shared.budget.steps < before
 
 
+def test_few_steps_that_take_long_are_ended_too() -> None:
+    contained = [{"resourceType": "Basic", "code": {"text": str(number)}} for number in range(4_000)]
+    large = {"resourceType": "Basic", "contained": contained}
+    shared = environment(NOW, resource=large)
+    shared.budget.seconds = 0.2
+    text = "(" + " | ".join(["%resource"] * 60) + ").count()"
+    began = time.thread_time()
+    with pytest.raises(ExpressionFault, match="more time than"):
+        evaluate(text, large, shared, "here")
+    assert time.thread_time() - began < 3
+    with pytest.raises(ExpressionFault, match="more time than"):
+        evaluate("1 + 1 + 1 + 1", large, shared, "here")
+
+
 def test_only_true_holds_and_empty_does_not() -> None:
     assert holds("1 = 1", [], env(), "here")
     assert not holds("{}", [], env(), "here")
