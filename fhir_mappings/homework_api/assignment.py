@@ -5,7 +5,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from fhir_mappings import occurrence, timing
+from fhir_mappings import occurrence, reasons, timing
 from fhir_mappings.assignment import asked_for
 from fhir_mappings.homework_api import dose as doses
 from fhir_mappings.homework_api.element import code, extensions, id_of, ids_of, present, role, target, words
@@ -21,8 +21,6 @@ REPLACES: Final = "http://hl7.org/fhir/StructureDefinition/task-replaces"
 GOAL: Final = "http://hl7.org/fhir/StructureDefinition/resource-pertainsToGoal"
 STEP: Final = f"{BASE}/NamingSystem/homework-step"
 """Identifiers of the pieces that an assignment is split into: `{Task id}/{number}`."""
-PAUSED_UNTIL: Final = f"{BASE}/StructureDefinition/paused-until"
-"""Extension of a statusReason (valueDateTime): a client writes no other part of a Task."""
 TASK_IO: Final = vocabulary.system("task-io")
 _UNTIMED: Final = MappingProxyType(
     {
@@ -62,7 +60,7 @@ def assignment(task: Mapping[str, Any], request: Mapping[str, Any] | None, now: 
         dose=doses.dose(behind.get("occurrenceTiming", {})),
         starts=period.get("start"),
         due=period.get("end"),
-        paused_until=paused_until(task),
+        paused_until=reasons.paused_until(task),
         part_of=next(iter(ids_of(task.get("partOf", ()), "Task")), None),
         replaces=next((id_of(each.get("valueReference"), "Task") for each in extensions(task, REPLACES)), None),
         goals=goals(task, behind) or None,
@@ -116,12 +114,6 @@ def barrier(reason: Mapping[str, Any] | None) -> Barrier | None:
     known = found if found in vocabulary.BARRIERS else None
     text = reason.get("text") or (None if known else words(reason) or found)
     return Barrier.model_construct(code=known, text=text) if known or text else None
-
-
-def paused_until(task: Mapping[str, Any]) -> str | None:
-    """When what rests goes on."""
-    said = extensions(task.get("statusReason", {}), PAUSED_UNTIL)
-    return next((each.get("valueDateTime") for each in said), None)
 
 
 def goals(task: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from fhir_mappings import reasons
 from fhir_mappings.assignment import asked_for
 from fhir_mappings.homework_api.assignment import STEP, TASK_IO, assignment, status_word
 from fhir_mappings.homework_api.element import present, role
@@ -43,7 +44,7 @@ def replaced(task: JsonObject, reason: str | None) -> JsonObject:
     """The assignment that another one takes the place of; one that is over stays what it became."""
     if task["status"] in TERMINAL:
         return {**task, "businessStatus": status_word(task, "carried-over")}
-    said = {"statusReason": {"text": reason or "Replaced by another assignment"}}
+    said = {"statusReason": {**reasons.of("carried-over"), **present(text=reason)}}
     return {**task, "status": "cancelled", "businessStatus": status_word(task, "carried-over"), **said}
 
 

@@ -43,7 +43,14 @@ def request(assignment: Assignment, new: NewAssignment) -> JsonObject:
     made = prescription.service_request(assignment)
     made["intent"] = _INTENT[new.publish]
     made["status"] = "draft" if new.publish == "draft" else "active"
+    if is_groups(assignment):
+        made.pop("performer", None)  # a group is no performer; its members are, of their shares
     return _about(made, new)
+
+
+def is_groups(assignment: Assignment) -> bool:
+    """Whether it is the homework of a group."""
+    return assignment.patient.startswith("Group/")
 
 
 def task(assignment: Assignment, new: NewAssignment, request_reference: str, replaces: str | None = None) -> JsonObject:
@@ -52,6 +59,9 @@ def task(assignment: Assignment, new: NewAssignment, request_reference: str, rep
     made["status"] = _STATUS[new.publish]
     if new.publish != "ready" or not assignment.practitioner.startswith("Practitioner/"):
         del made["businessStatus"]  # nobody agreed with anybody yet
+    if is_groups(assignment):
+        made["owner"] = {"reference": assignment.practitioner}
+        made["restriction"] = {**made["restriction"], "recipient": [{"reference": assignment.patient}]}
     if replaces is not None:
         made["extension"] = [{"url": REPLACES, "valueReference": to("Task", replaces)}]
     if new.goals is not None:

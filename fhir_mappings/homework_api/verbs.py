@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from fhir_mappings.homework_api.assignment import PAUSED_UNTIL, TASK_IO, status_word
+from fhir_mappings import reasons
+from fhir_mappings.homework_api.assignment import TASK_IO, status_word
 from fhir_mappings.homework_api.element import role
 from fhir_mappings.lifecycle import TERMINAL
 from schemas.homework import assignments as models
@@ -48,13 +49,19 @@ def said(verb: Verb, task: Mapping[str, Any], body: models.Said, saying: Saying)
         status = _status(verb.to, task)
         if status == task["status"]:
             raise Impossible
-        changed["status"] = status
-        changed.pop("statusReason", None)
+        changed = _moved(task, status)
     if verb.business is not None:
         changed["businessStatus"] = status_word(task, verb.business)
     if verb.apply is not None:
         changed = verb.apply(changed, body, saying)
     return noted(changed, body.note, saying)
+
+
+def _moved(task: Mapping[str, Any], status: str) -> JsonObject:
+    """The Task in another state, without the reason of the one it was in; what rested goes on as what it was."""
+    if task["status"] == "on-hold" and status == "ready":
+        return {name: value for name, value in reasons.resumed(task, "").items() if name != "lastModified"}
+    return {**{name: value for name, value in task.items() if name != "statusReason"}, "status": status}
 
 
 def _status(to: Mapping[str, str] | str, task: Mapping[str, Any]) -> str:
@@ -125,19 +132,11 @@ def _with_barrier(task: JsonObject, body: models.Reason, _saying: Saying) -> Jso
 
 def _paused(task: JsonObject, body: models.Pause, _saying: Saying) -> JsonObject:
     said = reason(body.barrier)
-    if body.until is not None:
-        said = {"extension": [{"url": PAUSED_UNTIL, "valueDateTime": body.until}], **said}
-    return {**task, "statusReason": said}
+    return {**task, "statusReason": said if body.until is None else reasons.until(said, body.until)}
 
 
 def _withdrawn(task: JsonObject, body: models.Withdrawal, _saying: Saying) -> JsonObject:
     return {**task, "statusReason": {"text": body.reason}}
-
-
-def _resumed(task: JsonObject, _body: models.Said, _saying: Saying) -> JsonObject:
-    """Back to what it was: begun where it had been begun."""
-    begun = bool(task.get("executionPeriod", {}).get("start"))
-    return {**task, "status": "in-progress" if begun else "ready"}
 
 
 def _extended(task: JsonObject, body: models.Extension, _saying: Saying) -> JsonObject:
@@ -164,7 +163,7 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
             models.Reason, {"in-progress": "failed", "on-hold": "failed", _ELSE: "rejected"}, None, _with_barrier
         ),
         "pause": Verb(models.Pause, "on-hold", None, _paused),
-        "resume": Verb(models.Said, {"on-hold": "ready"}, None, _resumed),
+        "resume": Verb(models.Said, {"on-hold": "ready"}),
         "withdraw": Verb(models.Withdrawal, "cancelled", None, _withdrawn),
         "review": Verb(models.Review, None, "reviewed", _reviewed),
         "extend": Verb(models.Extension, None, None, _extended),

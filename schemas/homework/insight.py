@@ -123,3 +123,47 @@ class Answered(Model):
     """What the therapist says to a proposal."""
 
     reason: Text | None = None
+
+
+class Section(Model):
+    """A part of a summary."""
+
+    name: str = Field(description="flags, assigned, words, barriers, measures, proposals, discuss or other")
+    title: str | None = None
+    lines: tuple[str, ...] = Field(description="What it says, line by line, in the client's language")
+    about: tuple[str, ...] | None = Field(default=None, description="The FHIR resources that it speaks of")
+
+
+class Summary(Model):
+    """What to begin a session with."""
+
+    client: Id
+    title: str
+    language: str | None = None
+    start: str | None = None
+    end: str | None = None
+    sections: tuple[Section, ...]
+    page: str = Field(description="The same as a page, or as PDF by Accept, with the same token")
+
+
+class Group(Model):
+    """A therapy group. Its members are told only to those who lead it."""
+
+    id: Id
+    name: str | None = None
+    active: bool | None = None
+    members: tuple[Id, ...] | None = None
+    version: int
+    fhir: References
+
+
+class Together(Model):
+    """What a group did with its homework, without names; absent below the smallest group that is counted."""
+
+    group: Id | None = None
+    assignment: Id
+    counted: bool = Field(description="Whether the group is large enough to be counted")
+    members: int | None = None
+    begun: int | None = Field(default=None, description="How many have begun")
+    done: Decimal | None = Field(default=None, description="How much is done")
+    planned: int | None = None

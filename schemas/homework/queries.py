@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from schemas.homework.assignments import STATES
+from schemas.homework.channels import ReminderLanguage
 from schemas.homework.model import Id, Line, Model, Moment
 from schemas.homework.results import RatingKind
 from schemas.homework.vocabulary import ActivityType, listed, one_of
@@ -118,6 +119,14 @@ class AdherenceQuery(Model):
         default=None,
         description="activity, assignment, barrier, format, goal, hour, setting, week or weekday; several with commas between",
     )
+
+
+class SummaryQuery(Model):
+    """Of which time; since the last session where it is not said."""
+
+    start: Moment | None = None
+    end: Moment | None = None
+    language: ReminderLanguage | None = None
 
 
 class ProposalsQuery(OfClient):

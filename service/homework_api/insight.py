@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fhir_mappings import shaping
 from fhir_mappings.homework_api import insight as mapping
+from fhir_mappings.homework_api import summary as summaries
 from fhir_mappings.lifecycle import ACTIVITY_TYPE
 from fhir_mappings.observation import LOINC
 from schemas import json
@@ -49,6 +50,15 @@ async def adherence(ask: Ask) -> Reply:
     told = await operated(ask, "adherence", client, params)
     chart = f"{ask.call.base}/Patient/{client}/$chart?kind=adherence"
     return ask.about(client, ask.reply(mapping.adherence(told, chart)))
+
+
+async def summary(ask: Ask) -> Reply:
+    """What to begin a session with, in words."""
+    query, client = ask.query, ask.ids["client"]
+    params = [(name, value) for name in ("start", "end", "language") if (value := getattr(query, name))]
+    told = await operated(ask, "session-summary", client, params)
+    page = f"{ask.call.base}/Patient/{client}/$session-summary?_format=html"
+    return ask.about(client, ask.reply(summaries.summary(told, client, page)))
 
 
 async def proposals(ask: Ask) -> Reply:

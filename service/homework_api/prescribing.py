@@ -49,10 +49,15 @@ _TASK_POINTERS: Final = {
 
 async def create(ask: Ask) -> Reply:
     """New homework, in the client's plan."""
-    client = ask.client(ask.body.client, "#/client")
-    await ask.named("Patient", client, "#/client")
+    if ask.body.group is not None:
+        await ask.named("Group", ask.body.group, "#/group")
+        whose = f"Group/{ask.body.group}"
+    else:
+        client = ask.client(ask.body.client, "#/client")
+        await ask.named("Patient", client, "#/client")
+        whose = f"Patient/{client}"
     found = await _activity(ask, ask.body)
-    return await told(ask, await _given(ask, ask.body, found, client), 201)
+    return await told(ask, await _given(ask, ask.body, found, whose), 201)
 
 
 async def _activity(ask: Ask, new: NewAssignment, known: Mapping[str, Any] | None = None) -> JsonObject:
@@ -63,18 +68,18 @@ async def _activity(ask: Ask, new: NewAssignment, known: Mapping[str, Any] | Non
 
 
 async def _given(
-    ask: Ask, new: NewAssignment, activity: JsonObject, client: str, instead_of: JsonObject | None = None
+    ask: Ask, new: NewAssignment, activity: JsonObject, whose: str, instead_of: JsonObject | None = None
 ) -> JsonObject:
     """Write the homework and list it in the plan; the Task. With `instead_of` that Task ends in the same step."""
     assignment = Assignment(
-        patient=f"Patient/{client}",
+        patient=whose,
         practitioner=_giver(ask, new),
         activity=activity,
         start=new.starts or ask.now,
         end=new.due,
         now=ask.now,
     )
-    wanted = (("patient", client), ("category", _CATEGORY), ("status", "active"))
+    wanted = (("subject", whose), ("category", _CATEGORY), ("status", "active"))
 
     async def act() -> list[JsonObject]:
         request_url, task_url = (f"urn:uuid:{ids.new(ask.call.now.timestamp())}" for _ in range(2))
@@ -83,14 +88,11 @@ async def _given(
         if before is not None and (old := ids_of(before.get("basedOn", ()), "ServiceRequest")):
             request["replaces"] = [{"reference": f"ServiceRequest/{each}"} for each in old]
         task = prescribe.task(assignment, new, request_url, None if before is None else before["id"])
-        plan = await ask.one("CarePlan", wanted)
         return await ask.write(
             [
                 Write(task, None, task_url, _TASK_POINTERS),
                 Write(request, None, request_url, _REQUEST_POINTERS),
-                Write(prescribe.plan(assignment, [request_url]))
-                if plan is None
-                else changed(prescribe.listed(plan, [request_url]), plan),
+                *([] if prescribe.is_groups(assignment) else [await _planned(ask, assignment, request_url, wanted)]),
                 *([] if before is None else await _ended(ask, before)),
             ]
         )
@@ -98,6 +100,14 @@ async def _given(
     # One at a time for each client, so that all their homework gets into one plan.
     plans = replace(ask.call, type="CarePlan")
     return (await ask.again(lambda: conditional.alone(plans, ask.store, wanted, act)))[0]
+
+
+async def _planned(ask: Ask, assignment: Assignment, request_url: str, wanted: conditional.Criteria) -> Write:
+    """The client's plan with the homework in it, made where there is none yet; a group has no plan of its own."""
+    plan = await ask.one("CarePlan", wanted)
+    if plan is None:
+        return Write(prescribe.plan(assignment, [request_url]))
+    return changed(prescribe.listed(plan, [request_url]), plan)
 
 
 def _giver(ask: Ask, new: NewAssignment) -> str:
@@ -137,7 +147,7 @@ async def instead(ask: Ask) -> Reply:
     if new.therapist is None and ask.author is None:
         new = new.model_copy(update={"therapist": id_of(task.get("requester"), "Practitioner")})
     made = await _activity(ask, new, None if ask.body.activity else await _as_it_was(ask, task))
-    return await told(ask, await _given(ask, new, made, client, task), 201)
+    return await told(ask, await _given(ask, new, made, f"Patient/{client}", task), 201)
 
 
 async def _prescription(ask: Ask, task: JsonObject) -> JsonObject | None:

@@ -12,7 +12,7 @@ from schemas.homework import insight as figures
 from schemas.homework import library as books
 from schemas.homework import people as persons
 from schemas.homework import queries, results
-from service.homework_api import answers, assignments, channels, insight, library, people, prescribing
+from service.homework_api import answers, assignments, channels, groups, insight, library, people, prescribing
 from service.homework_api import results as outcomes
 from service.homework_api.endpoint import Endpoint
 
@@ -84,7 +84,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint(
         "POST", "assignments", prescribing.create, "Give homework: of the library, or in your own words",
         ("Patient.r", "Task.c", "ServiceRequest.c", "CarePlan.cus"), homework.Assignment, takes=homework.NewAssignment,
-        status=201, more=("ActivityDefinition.r", "Questionnaire.r"),
+        status=201, more=("ActivityDefinition.r", "Questionnaire.r", "Group.r"),
     ),
     Endpoint("GET", "assignments/{id}", assignments.read, "One assignment as it stands", ("Task.r",), homework.Assignment),
     *_verbs(),
@@ -170,6 +170,18 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint(
         "GET", "clients/{client}/adherence", insight.adherence, "How much of what was planned was done",
         ("Patient.r", "Task.s"), figures.Adherence, query=queries.AdherenceQuery,
+    ),
+    Endpoint(
+        "GET", "clients/{client}/summary", insight.summary, "What to begin a session with", ("Patient.r", "Task.s"),
+        figures.Summary, query=queries.SummaryQuery,
+    ),
+    Endpoint(
+        "GET", "groups", groups.listed, "Therapy groups", ("Group.s",), figures.Group, query=queries.Listing, listing=True
+    ),
+    Endpoint("GET", "groups/{id}", groups.read, "One group", ("Group.r",), figures.Group),
+    Endpoint(
+        "GET", "assignments/{id}/together", groups.together, "What a group did with its homework, without names",
+        ("Task.r",), figures.Together,
     ),
     Endpoint(
         "GET", "proposals", insight.proposals, "What rules ask the therapist about, newest first", ("Task.s",),

@@ -20,6 +20,10 @@ USER: Final = "user/*.cruds"
 FORMS: Final = ("phq-9", "gad-7", "thought-record", "exposure-record")
 
 
+FRIENDS: Final = ("ada", "ben", "cleo", "dan")
+"""Who is in the Tuesday group with Robin; all of them are Kim's."""
+
+
 def seeded() -> list[dict[str, Any]]:
     """A few things of the library, which a test's tenant does not start with."""
     return [
@@ -118,10 +122,21 @@ async def opened(house: Any) -> AsyncIterator[Practice]:
             *seeded(),
             {"resourceType": "Patient", "id": "robin", "name": [{"given": ["Robin"], "family": "Sample"}]},
             {"resourceType": "Patient", "id": "sam", "name": [{"given": ["Sam"], "family": "Other"}]},
+            {
+                "resourceType": "Group",
+                "id": "tuesday",
+                "type": "person",
+                "actual": True,
+                "active": True,
+                "name": "Tuesday group",
+                "member": [{"entity": to(f"Patient/{name}")} for name in ("robin", *FRIENDS)],
+            },
+            *({"resourceType": "Patient", "id": name} for name in FRIENDS),
             {"resourceType": "Practitioner", "id": "kim"},
             {"resourceType": "Practitioner", "id": "alex"},
         )
         await made.put(team("robin", "kim"), team("sam", "alex"), proposal("up"), proposal("again"))
+        await made.put(*(team(name, "kim") for name in FRIENDS))
         yield made
         for each in made.opened:
             await each.aclose()

@@ -1,0 +1,46 @@
+"""Groups, and what a group did together: counts without names, from a size on. Docs: docs/homework-api.md."""
+
+from typing import Any
+
+from fhir_mappings import group_work, occurrence
+from fhir_mappings.homework_api import group as mapping
+from fhir_mappings.homework_api.element import ids_of
+from service.call import Reply
+from service.errors import Unprocessable
+from service.homework import policy
+from service.homework.authority import found
+from service.homework_api.ask import Ask
+
+JsonObject = dict[str, Any]
+_MOST = 1000
+
+
+async def listed(ask: Ask) -> Reply:
+    """A page of the groups that the token may see."""
+    held = await ask.page("Group", [("type", "person"), ("actual", "true")])
+    return ask.listed([mapping.group(each) for each in held.matches], held.cursor)
+
+
+async def read(ask: Ask) -> Reply:
+    """One group."""
+    held = await ask.resource("Group", ask.ids["id"])
+    return ask.reply(mapping.group(held), of=held)
+
+
+async def together(ask: Ask) -> Reply:
+    """What the group did with an assignment, for who leads it and for who has a share in it: counts, and no names.
+
+    All shares are counted, whoever may see them; who may see none of them has no way to this one.
+    """
+    task = await ask.resource("Task", ask.ids["id"])
+    group_id = group_work.group_of(task)
+    head_id = task["id"] if group_id is not None else next(iter(ids_of(task.get("partOf", ()), "Task")), None)
+    if head_id is None:
+        raise Unprocessable("This assignment is no group's", details_code="not-a-groups")
+    held = await found(ask.call, ask.store, "Task", [("part-of", f"Task/{head_id}")], _MOST)
+    shares = [each.resource(ask.store.codec) for each in held]
+    if not any(occurrence.named(each, occurrence.MEMBER) for each in shares):
+        raise Unprocessable("This assignment is no group's", details_code="not-a-groups")
+    choices = await policy.known(ask.store.connection, ask.store.tenant_id)
+    counted = group_work.together(shares, choices.minimum_group, choices.partial_weight)
+    return ask.reply(mapping.together(group_id, head_id, counted))
