@@ -16,7 +16,7 @@ PAUSED_UNTIL: Final = f"{BASE}/StructureDefinition/paused-until"
 """Extension of statusReason (valueDateTime): when what is on hold goes on by itself."""
 FORMER_STATUS: Final = f"{BASE}/StructureDefinition/former-status"
 """Extension of statusReason (valueCode): what a part was before it rested with its head."""
-_CODED: Final = {
+CODES: Final = {
     "window-elapsed": (BARRIER, "The time for it passed"),
     "stopped": (REASON, "No longer asked for"),
     "closed": (REASON, "The whole of it is finished"),
@@ -26,18 +26,19 @@ _CODED: Final = {
     "split": (REASON, "Made into smaller steps"),
     "left-group": (REASON, "No longer part of the group"),
 }
+"""By code: its system and what it is called there."""
 
 
 def of(code: str) -> JsonObject:
     """A statusReason of the server's."""
-    system, display = _CODED[code]
+    system, display = CODES[code]
     return {"coding": [{"system": system, "code": code, "display": display}]}
 
 
 def is_of(task: Mapping[str, Any], code: str) -> bool:
     """Whether the server gave this reason."""
     codings = task.get("statusReason", {}).get("coding", ())
-    return any((each.get("system"), each.get("code")) == (_CODED[code][0], code) for each in codings)
+    return any((each.get("system"), each.get("code")) == (CODES[code][0], code) for each in codings)
 
 
 def paused_until(task: Mapping[str, Any]) -> str | None:
