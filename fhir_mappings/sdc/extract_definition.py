@@ -114,7 +114,7 @@ def _begun(spot: Spot) -> Iterator[_Begun]:
     legacy = value(extension(spot.row, names.EXTRACTION_CONTEXT))
     if legacy is not None:
         where = f"{spot.where}.extension('{names.EXTRACTION_CONTEXT}')"
-        text = legacy if isinstance(legacy, str) else str(legacy.get("expression", ""))
+        text = str(legacy.get("expression", "") if isinstance(legacy, Mapping) else legacy)
         canonical = _BASE + text.partition("?")[0]
         yield _Begun(canonical, {}, _building(canonical, spot, where), where)
 

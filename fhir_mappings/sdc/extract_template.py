@@ -41,6 +41,8 @@ def _within(spot: Spot, contained: Mapping[str, Mapping[str, Any]], ids: Callabl
         where = f"{spot.where}.extension('{names.TEMPLATE_BUNDLE}')"
         made = filled(_template(value(bundle), contained, where), spot, where)
         for each in (made or {}).get("entry", ()):
+            if "request" not in each or "resource" not in each:
+                raise ExtractFault(where, "An entry of the Bundle has a resource and a request")
             yield {"fullUrl": f"urn:uuid:{ids()}", **each}
     for place in below(spot, ids):
         yield from _within(place, contained, ids)

@@ -98,6 +98,18 @@ def test_what_belongs_to_a_saved_response_says_so_and_members_refer_to_each_othe
     assert panel["resource"]["hasMember"] == [{"reference": one["fullUrl"]}]
 
 
+def test_an_entry_of_a_template_that_is_none_is_refused() -> None:
+    bundle = {
+        "resourceType": "Bundle",
+        "id": "b",
+        "type": "transaction",
+        "entry": [{"resource": {"resourceType": "Basic"}}],
+    }
+    said = {"url": SDC + "templateExtractBundle", "valueReference": {"reference": "#b"}}
+    with pytest.raises(ExtractFault, match="a resource and a request"):
+        made_of({"contained": [bundle], "extension": [said]}, [])
+
+
 def test_a_form_that_says_nothing_of_extraction_becomes_nothing() -> None:
     made = made_of({"item": [{"linkId": "a", "type": "string"}]}, [{"linkId": "a", "answer": [{"valueString": "x"}]}])
     assert made == {"resourceType": "Bundle", "type": "transaction"}
@@ -133,6 +145,7 @@ BASIC = "http://hl7.org/fhir/StructureDefinition/Basic"
         ),
         ([begins(BASIC, resourceId="'a b'")], "definitionExtract')", "none that a resource can have"),
         ([begins(BASIC, fullUrl="1 +")], "extension('fullUrl')", "no FHIRPath"),
+        ([{"url": SDC + "itemExtractionContext", "valueBoolean": True}], "itemExtractionContext')", "is no type"),
         ([{"url": SDC + "targetStructureMap", "valueCanonical": "urn:m"}], "targetStructureMap')", "StructureMaps"),
         (
             [
