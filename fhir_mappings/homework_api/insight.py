@@ -102,7 +102,7 @@ def adherence(parameters: Mapping[str, Any], chart: str) -> Adherence:
         **_counts(told).model_dump(),
         start=period.get("start"),
         end=period.get("end"),
-        in_a_row=InARow(current=_value(row, "current"), longest=_value(row, "longest")) if row else None,
+        in_a_row=InARow(current=_value(row, "now"), longest=_value(row, "best")) if row else None,
         barriers=tuple(BarrierCount(code=_value(each, "code"), times=_value(each, "times")) for each in barriers)
         or None,
         groups=tuple(

@@ -52,6 +52,7 @@ class AssignmentsQuery(OfClient):
     part_of: Id | None = Field(default=None, description="Only the parts of this series, or of what was split")
     whole: bool | None = Field(default=None, description="Only what is no part of another, or only parts")
     set: Line | None = Field(default=None, description="Only what was agreed on together")
+    reviewed: bool | None = Field(default=None, description="Only what was talked through, or what was not")
     sort: Literal["starts", "-starts", "changed", "-changed"] = Field(
         default="starts", description="What comes first: what starts or changed first; - turns it round"
     )

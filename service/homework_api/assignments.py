@@ -44,6 +44,7 @@ _STATES: Final[Mapping[str, Sequence[tuple[str, str]]]] = MappingProxyType(
     }
 )
 """What finds the assignments that stand so; {now} is the time."""
+_REVIEWED: Final = {True: "business-status", False: "business-status:not"}
 _POINTERS: Final = MappingProxyType(
     {
         "statusReason": "#/barrier",
@@ -80,6 +81,7 @@ def _params(ask: Ask) -> Params:
         ("part-of", query.part_of and f"Task/{query.part_of}"),
         ("part-of:missing", None if query.whole is None else str(query.whole).lower()),
         ("group-identifier", query.set and escaped(query.set)),
+        (_REVIEWED.get(query.reviewed, ""), query.reviewed is not None and f"{_BUSINESS}reviewed"),
     )
     homework = ",".join(f"{vocabulary.system('activity-type')}|{each}" for each in sorted(vocabulary.SERVERS_OWN))
     return [*found, ("code:not", homework), *((name, value) for name, value in asked if value)]

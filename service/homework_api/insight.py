@@ -48,7 +48,7 @@ async def adherence(ask: Ask) -> Reply:
     query, client = ask.query, ask.ids["client"]
     params = [(name, value) for name in ("start", "end", "by") if (value := getattr(query, name))]
     told = await operated(ask, "adherence", client, params)
-    chart = f"{ask.call.base}/Patient/{client}/$chart?kind=adherence"
+    chart = f"{ask.call.base}/Patient/{client}/$chart?kind=adherence-calendar"
     return ask.about(client, ask.reply(mapping.adherence(told, chart)))
 
 
