@@ -27,7 +27,7 @@ _ANY: Final = _C | _T | _S
 
 ACTIVITY_TYPE: Final = f"{BASE}/CodeSystem/homework-activity-type"
 BUSINESS_STATUS: Final = f"{BASE}/CodeSystem/homework-business-status"
-STAFF_CODES: Final = frozenset(("clinician-risk-review", "review-proposal"))
+STAFF_CODES: Final = frozenset(("clinician-risk-review", "plan-review", "review-proposal"))
 """Activity types of what is the therapist's to do: no assignment."""
 TERMINAL: Final = frozenset(("completed", "failed", "cancelled", "rejected", "entered-in-error"))
 """The states that nothing leaves, but to say that it was entered in error."""

@@ -58,7 +58,7 @@ def listed(allowed: tuple[str, ...], description: str) -> Any:
     return Field(description=description, json_schema_extra={"enum": [*allowed]})
 
 
-SERVERS_OWN: Final = frozenset(("clinician-risk-review", "review-proposal"))
+SERVERS_OWN: Final = frozenset(("clinician-risk-review", "plan-review", "review-proposal"))
 """Types of what is the therapist's to do, and no homework."""
 SAID_BY_SERVER: Final = frozenset(("window-elapsed",))
 """Reasons that only the server gives."""

@@ -68,6 +68,8 @@ class HomeworkPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     """Ids of the licensed instruments that this tenant may score (docs/instruments.md)."""
     deviations: Mapping[str, Spread] = {}
     """By measure (phq-9, gad-7, ...): what its reliable change index is made of here. Docs: docs/insight.md"""
+    review_weeks: Annotated[int, Meta(ge=0, le=104)] = 6
+    """Every how many weeks a therapist is asked to look at a plan as a whole; 0 is never."""
     missed_before_simpler: Annotated[int, Meta(ge=1, le=100)] = 3
     """After how many occurrences not done in a row the therapist is asked about something simpler."""
     load_minutes_week: Annotated[int, Meta(ge=1, le=10080)] = 420

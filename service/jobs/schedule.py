@@ -12,7 +12,7 @@ import structlog
 
 from service import tenants
 from service.engine import Engine
-from service.homework import escalation, horizon, proposals, weekly, windows
+from service.homework import escalation, horizon, plan_reviews, proposals, weekly, windows
 from service.reminders import plan
 from service.tenants import Tenant
 
@@ -25,6 +25,7 @@ TICKS: Final[tuple[Tick, ...]] = (
     ("close", windows.EVERY_SECONDS, windows.close),
     ("roll", horizon.EVERY_SECONDS, horizon.roll),
     ("propose", proposals.EVERY_SECONDS, proposals.propose),
+    ("review-plans", plan_reviews.EVERY_SECONDS, plan_reviews.ask),
     ("tally", weekly.EVERY_SECONDS, weekly.tally),
     ("reminders", plan.EVERY_SECONDS, plan.plan),
 )

@@ -26,7 +26,7 @@ JsonObject = dict[str, Any]
 Params = list[tuple[str, str]]
 _MOST: Final = 1_000
 _RATINGS: Final = ("helpfulness", "suds", "suds-peak", "suds-post")
-_REVIEWS: Final = ("review-proposal", "clinician-risk-review")
+_REVIEWS: Final = ("review-proposal", "clinician-risk-review", "plan-review")
 _WAITING: Final = "requested,received,accepted,ready,in-progress,on-hold"
 _USUAL: Final = timedelta(days=28)
 """How far back a summary looks where no session is known of."""

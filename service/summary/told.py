@@ -167,10 +167,16 @@ def _unreviewed(gathered: Gathered) -> list[Held]:
     return [held for held in gathered.tasks if held.body["id"] in wanted]
 
 
+def _is(held: Held, code: str) -> bool:
+    return any(each.get("code") == code for each in held.body.get("code", {}).get("coding", ()))
+
+
 def _discuss(
     gathered: Gathered, series: Sequence[Series], courses: Sequence[Course], say: Mapping[str, str]
 ) -> Iterator[str]:
     """What to talk about: changes first, then what was done, then what got in the way."""
+    if any(_is(each, "plan-review") for each in gathered.reviews):
+        yield say["discuss.plan"]
     for taken in courses:
         if taken.finding is not None:
             yield say["discuss.change"].format(measure=taken.title, meaning=meaning(taken, say))

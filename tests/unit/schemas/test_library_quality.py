@@ -79,7 +79,7 @@ def _forms_of(activity: dict[str, Any]) -> list[dict[str, Any]]:
 def test_the_library_covers_every_kind_of_homework() -> None:
     (kinds,) = (each for each in _of("CodeSystem") if each["url"] == TYPE)
     # Whatever else was agreed on, and what a clinician is asked for.
-    by_hand = {"custom", "clinician-risk-review", "review-proposal"}
+    by_hand = {"custom", "clinician-risk-review", "plan-review", "review-proposal"}
 
     assert len([activity for activity in ACTIVITIES if activity["status"] == "active"]) >= 36
     assert {code for activity in ACTIVITIES for code in _topics(activity, TYPE)} == {
