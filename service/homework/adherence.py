@@ -11,6 +11,7 @@ from typing import Any, Final
 from fhir_mappings import adherence as counts
 from fhir_mappings.adherence import Occurrence
 from fhir_mappings.adherence_observation import IDENTIFIER, MEASURE, RATINGS, Span, observation, ratings
+from fhir_mappings.group_work import group_of
 from fhir_mappings.lifecycle import TERMINAL
 from fhir_mappings.provenance import assembled
 from fhir_mappings.zones import zone_of
@@ -31,6 +32,8 @@ async def follow(call: Call, store: Store, change: Change, planned: Planned) -> 
     """When a series ends, write its adherence. A head says how far its parts got: no other Task costs anything here."""
     head = change.resource
     if head is None or head.get("status") not in TERMINAL - {"entered-in-error"} or not counts.is_head(head):
+        return
+    if group_of(head) is not None:  # each member has their own
         return
     if change.before is not None and (store.current(change.before) or {}).get("status") == head["status"]:
         return

@@ -32,15 +32,22 @@ async def one(call: Call, store: Store, planned: Planned, type_name: str, resour
     return None
 
 
-async def parts(call: Call, store: Store, planned: Planned, head_id: str, statuses: Collection[str] = ()) -> list[Held]:
-    """The parts of a head; with `statuses` those that are in one of them, as planned by now."""
+async def parts(
+    call: Call,
+    store: Store,
+    planned: Planned,
+    head_id: str,
+    statuses: Collection[str] = (),
+    most: int = MOST,
+) -> list[Held]:
+    """The parts of a head, at most so many of those held; with `statuses` those that are in one of them by now."""
     params = [("part-of", f"Task/{head_id}")]
     if statuses:
         params.append(("status", ",".join(sorted(statuses))))
     writing = {change.id: change.resource for change in planned.of("Task")}
     held = [
         Held(each.id, each.resource(store.codec), each.stored)
-        for each in await found(call, store, "Task", params, MOST)
+        for each in await found(call, store, "Task", params, most)
         if each.id not in writing
     ]
     held += [

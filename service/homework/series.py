@@ -291,7 +291,9 @@ async def _end(call: Call, store: Store, planned: Planned, head: Held, task: Jso
     """The head, ended where all of it is made and nothing of it is open."""
     if made_until(task) != ALL or task.get("status") not in LIVE:
         return task
-    if await parts(call, store, planned, head.id, OPEN | {"draft", "on-hold"}):
+    # One more than are being written just now, and may be closed by it: any other one keeps the head open.
+    most = len(planned.of("Task")) + 1
+    if await parts(call, store, planned, head.id, OPEN | {"draft", "on-hold"}, most):
         return task
     over = progress.ended(task, dates.instant(call.now))
     put(planned, head, over)

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -25,8 +26,12 @@ NOW: Final = datetime.now(UTC).replace(microsecond=0)
 BUSINESS: Final = f"{BASE}/CodeSystem/homework-business-status"
 
 
+ZONE: Final = "Europe/Amsterdam"
+
+
 def day(offset: int) -> str:
-    return (NOW + timedelta(days=offset)).date().isoformat()
+    """A day on the client's calendar."""
+    return (NOW.astimezone(ZoneInfo(ZONE)).date() + timedelta(days=offset)).isoformat()
 
 
 def request(repeat: Json, **members: Any) -> Json:
@@ -68,7 +73,7 @@ async def http(api: httpx.AsyncClient) -> httpx.AsyncClient:
     patient = {
         "resourceType": "Patient",
         "id": "p",
-        "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": "Europe/Amsterdam"}],
+        "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": ZONE}],
     }
     assert (await api.put("Patient/p", json=patient)).status_code == 201
     return api

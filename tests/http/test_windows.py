@@ -1,7 +1,8 @@
 """What a tick makes of assignments as time goes by: begun, gone on, not done this time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -18,6 +19,16 @@ from tests.conftest import House
 Json = dict[str, Any]
 NOW: Final = datetime.now(UTC).replace(microsecond=0)
 HOUR: Final = timedelta(hours=1)
+ZONE: Final = "Pacific/Auckland"
+TODAY: Final = NOW.astimezone(ZoneInfo(ZONE)).date()
+"""The day on the client's calendar, half a day ahead of ours."""
+
+
+def morning(day: date) -> float:
+    """In how many hours the client's day begins."""
+    return (datetime.combine(day, time(), ZoneInfo(ZONE)) - NOW) / HOUR
+
+
 ACTIVITY: Final = {"coding": [{"system": f"{BASE}/CodeSystem/homework-activity-type", "code": "relaxation"}]}
 
 
@@ -66,7 +77,7 @@ class Clinic:
 async def clinic(house: House, api: httpx.AsyncClient) -> Clinic:
     async with house.app.engine.database.connection(0) as connection:
         tenant = await tenants.find(connection, house.name)
-    zone = {"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": "Pacific/Auckland"}
+    zone = {"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": ZONE}
     assert (
         await api.put("Patient/p", json={"resourceType": "Patient", "id": "p", "extension": [zone]})
     ).status_code == 201
@@ -154,15 +165,13 @@ async def test_what_is_paused_has_no_end(clinic: Clinic) -> None:
 
 
 async def test_a_pause_ends_on_the_clients_own_morning(clinic: Clinic) -> None:
-    until = (NOW + timedelta(days=2)).date()
+    until = TODAY + timedelta(days=2)
     reason = reasons.until({"text": "a holiday"}, until.isoformat())
     window = {"period": {"start": at(-2), "end": at(400)}}
     made = await clinic.make(status="on-hold", statusReason=reason, restriction=window)
-    # In Auckland, which is 12 or 13 hours ahead, the day begins at 11 or 12 UTC of the day before.
-    morning = datetime(until.year, until.month, until.day, tzinfo=UTC) - timedelta(hours=11) - NOW
-    await clinic.tick(morning / HOUR - 3)
+    await clinic.tick(morning(until) - 0.1)
     assert (await clinic.read(made))["status"] == "on-hold"
-    await clinic.tick(morning / HOUR)
+    await clinic.tick(morning(until) + 0.1)
     resumed = await clinic.read(made)
     assert said(resumed) == ("ready", None, None)
     assert "statusReason" not in resumed
@@ -192,7 +201,7 @@ async def test_a_tick_that_comes_twice_does_it_once(clinic: Clinic) -> None:
 
 async def series(clinic: Clinic, days: int) -> Json:
     """A head with an occurrence for each of so many days from today on."""
-    start, end = (NOW.date() + timedelta(days=each) for each in (0, days - 1))
+    start, end = (TODAY + timedelta(days=each) for each in (0, days - 1))
     repeat = {"boundsPeriod": {"start": start.isoformat(), "end": end.isoformat()}, "period": 1, "periodUnit": "d"}
     body = {
         "resourceType": "ServiceRequest",
@@ -236,11 +245,11 @@ async def test_a_series_of_which_nothing_was_done_is_not_done_this_time(clinic: 
 async def test_days_that_passed_during_a_pause_are_not_missed(clinic: Clinic) -> None:
     head = await series(clinic, 5)
     all_of_it = len(await parts(clinic, head))
-    until = (NOW.date() + timedelta(days=3)).isoformat()
-    await change(clinic, head, status="on-hold", statusReason=reasons.until({"text": "ill"}, until))
-    await clinic.tick(24 * 2)
+    until = TODAY + timedelta(days=3)
+    await change(clinic, head, status="on-hold", statusReason=reasons.until({"text": "ill"}, until.isoformat()))
+    await clinic.tick(morning(until) - 0.1)
     assert {each["status"] for each in await parts(clinic, head)} == {"on-hold"}
-    await clinic.tick(24 * 3 + 14)
+    await clinic.tick(morning(until) + 0.1)
     found = await parts(clinic, head)
     assert {said(each) for each in found} == {("cancelled", None, "paused"), ("ready", None, None)}
     going = await clinic.read(f"Task/{head['id']}")
