@@ -16,7 +16,7 @@ def client(patient: Mapping[str, Any]) -> Client:
         id=patient["id"],
         name=_name(patient.get("name", ())),
         birth_date=patient.get("birthDate"),
-        language=_language(patient.get("communication", ())),
+        language=language(patient),
         zone=next((each.get("valueCode") for each in extensions(patient, _ZONE)), None),
         active=patient.get("active"),
         version=int(patient["meta"]["versionId"]),
@@ -35,9 +35,9 @@ def _name(names: Sequence[Mapping[str, Any]]) -> str | None:
     return None
 
 
-def _language(spoken: Sequence[Mapping[str, Any]]) -> str | None:
-    """The preferred one, else the first."""
-    for each in sorted(spoken, key=lambda each: not each.get("preferred", False)):
+def language(patient: Mapping[str, Any]) -> str | None:
+    """The language that they prefer, else the first one that they speak."""
+    for each in sorted(patient.get("communication", ()), key=lambda each: not each.get("preferred", False)):
         for coding in each.get("language", {}).get("coding", ()):
             if "code" in coding:
                 return str(coding["code"])

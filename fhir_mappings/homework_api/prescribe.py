@@ -6,15 +6,14 @@ from typing import Any, Final
 
 from fhir_mappings import prescription
 from fhir_mappings.homework_api import dose as doses
-from fhir_mappings.homework_api.assignment import GOAL, REPLACES, TASK_IO
+from fhir_mappings.homework_api.assignment import REPLACES, TASK_IO
 from fhir_mappings.homework_api.element import to
 from fhir_mappings.prescription import Assignment
 from schemas.homework import vocabulary
 from schemas.homework.assignments import Material, NewAssignment
-from schemas.library import BASE, canonical
+from schemas.library import canonical
 
 JsonObject = dict[str, Any]
-SET: Final = f"{BASE}/NamingSystem/homework-set"
 _STATUS: Final = MappingProxyType({"ready": "ready", "offer": "requested", "draft": "draft"})
 _INTENT: Final = MappingProxyType({"ready": "order", "offer": "plan", "draft": "plan"})
 
@@ -29,8 +28,6 @@ def activity(new: NewAssignment, found: Mapping[str, Any] | None, form: Mapping[
     if new.type is not None or "code" not in made:
         made["code"] = {"coding": [vocabulary.coding("activity-type", new.type or "custom")]}
     made["code"] = {**made["code"], "text": made.get("title") or made["code"].get("text", "Homework")}
-    if new.dose is not None:
-        made["timingTiming"] = {"repeat": doses.repeat(new.dose)}
     if form is not None:
         kept = [each for each in made.get("relatedArtifact", ()) if each.get("type") != "depends-on"]
         made["relatedArtifact"] = [*kept, {"type": "depends-on", "resource": canonical(form)}]
@@ -38,19 +35,30 @@ def activity(new: NewAssignment, found: Mapping[str, Any] | None, form: Mapping[
     return made
 
 
+def agreed(
+    new: NewAssignment, activity: Mapping[str, Any], *, whose: str, giver: str, now: str, language: str | None
+) -> Assignment:
+    """What was agreed on; `whose` and `giver` are references, `language` is the client's."""
+    return Assignment(
+        patient=whose,
+        practitioner=giver,
+        activity=activity,
+        start=new.starts or now,
+        end=new.due,
+        now=now,
+        dose=None if new.dose is None else {"repeat": doses.repeat(new.dose)},
+        goals=tuple(f"Goal/{each}" for each in new.goals or ()),
+        encounter=None if new.session is None else f"Encounter/{new.session}",
+        set=new.set,
+        materials=tuple(_attachment(each) for each in new.materials or () if not each.alternative),
+        language=language,
+    )
+
+
 def request(assignment: Assignment, new: NewAssignment) -> JsonObject:
     """The prescription."""
     made = prescription.service_request(assignment)
-    made["intent"] = _INTENT[new.publish]
-    made["status"] = "draft" if new.publish == "draft" else "active"
-    if is_groups(assignment):
-        made.pop("performer", None)  # a group is no performer; its members are, of their shares
-    return _about(made, new)
-
-
-def is_groups(assignment: Assignment) -> bool:
-    """Whether it is the homework of a group."""
-    return assignment.patient.startswith("Group/")
+    return {**made, "intent": _INTENT[new.publish], "status": "draft" if new.publish == "draft" else "active"}
 
 
 def task(assignment: Assignment, new: NewAssignment, request_reference: str, replaces: str | None = None) -> JsonObject:
@@ -59,35 +67,20 @@ def task(assignment: Assignment, new: NewAssignment, request_reference: str, rep
     made["status"] = _STATUS[new.publish]
     if new.publish != "ready" or not assignment.practitioner.startswith("Practitioner/"):
         del made["businessStatus"]  # nobody agreed with anybody yet
-    if is_groups(assignment):
-        made["owner"] = {"reference": assignment.practitioner}
-        made["restriction"] = {**made["restriction"], "recipient": [{"reference": assignment.patient}]}
     if replaces is not None:
-        made["extension"] = [{"url": REPLACES, "valueReference": to("Task", replaces)}]
-    if new.goals is not None:
-        made["reasonReference"] = to("Goal", new.goals[0])
-    if new.set is not None:
-        made["groupIdentifier"] = {"system": SET, "value": new.set}
-    if new.materials is not None:
-        made["input"] = [*made.get("input", ()), *map(_material, new.materials)]
-    return _about(made, new)
+        made["extension"] = [{"url": REPLACES, "valueReference": to("Task", replaces)}, *made.get("extension", ())]
+    others = [_alternative(each) for each in new.materials or () if each.alternative]
+    return {**made, "input": [*made.get("input", ()), *others]} if others else made
 
 
-def _about(made: JsonObject, new: NewAssignment) -> JsonObject:
-    """The session and the goals, as both the prescription and the assignment have them."""
-    if new.session is not None:
-        made["encounter"] = to("Encounter", new.session)
-    if new.goals is not None:
-        goals = [{"url": GOAL, "valueReference": to("Goal", each)} for each in new.goals]
-        made["extension"] = [*made.get("extension", ()), *goals]
-    return made
+def _attachment(material: Material) -> JsonObject:
+    found: JsonObject = {"contentType": material.content_type} if material.content_type else {}
+    return found | {"url": material.url} | ({"title": material.title} if material.title else {})
 
 
-def _material(material: Material) -> JsonObject:
-    attachment: JsonObject = {"contentType": material.content_type} if material.content_type else {}
-    attachment |= {"url": material.url} | ({"title": material.title} if material.title else {})
-    kind = "alternative-format" if material.alternative else "material"
-    return {"type": {"coding": [{"system": TASK_IO, "code": kind}]}, "valueAttachment": attachment}
+def _alternative(material: Material) -> JsonObject:
+    kind = {"coding": [{"system": TASK_IO, "code": "alternative-format"}]}
+    return {"type": kind, "valueAttachment": _attachment(material)}
 
 
 def plan(assignment: Assignment, requests: Sequence[str]) -> JsonObject:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from fhir_mappings.homework_api import parts, prescribe
 from fhir_mappings.homework_api.assignment import kind
 from fhir_mappings.homework_api.element import id_of, ids_of
+from fhir_mappings.homework_api.people import language
 from fhir_mappings.homework_api.verbs import Saying, noted
 from fhir_mappings.lifecycle import TERMINAL
 from fhir_mappings.prescription import Assignment
@@ -50,12 +51,9 @@ _TASK_POINTERS: Final = {
 async def create(ask: Ask) -> Reply:
     """New homework, in the client's plan."""
     if ask.body.group is not None:
-        await ask.named("Group", ask.body.group, "#/group")
-        whose = f"Group/{ask.body.group}"
+        whose = await ask.named("Group", ask.body.group, "#/group")
     else:
-        client = ask.client(ask.body.client, "#/client")
-        await ask.named("Patient", client, "#/client")
-        whose = f"Patient/{client}"
+        whose = await ask.named("Patient", ask.client(ask.body.client, "#/client"), "#/client")
     found = await _activity(ask, ask.body)
     return await told(ask, await _given(ask, ask.body, found, whose), 201)
 
@@ -68,18 +66,18 @@ async def _activity(ask: Ask, new: NewAssignment, known: Mapping[str, Any] | Non
 
 
 async def _given(
-    ask: Ask, new: NewAssignment, activity: JsonObject, whose: str, instead_of: JsonObject | None = None
+    ask: Ask, new: NewAssignment, activity: JsonObject, whose: JsonObject, instead_of: JsonObject | None = None
 ) -> JsonObject:
     """Write the homework and list it in the plan; the Task. With `instead_of` that Task ends in the same step."""
-    assignment = Assignment(
-        patient=whose,
-        practitioner=_giver(ask, new),
-        activity=activity,
-        start=new.starts or ask.now,
-        end=new.due,
+    assignment = prescribe.agreed(
+        new,
+        activity,
+        whose=f"{whose['resourceType']}/{whose['id']}",
+        giver=_giver(ask, new),
         now=ask.now,
+        language=language(whose),
     )
-    wanted = (("subject", whose), ("category", _CATEGORY), ("status", "active"))
+    wanted = (("subject", assignment.patient), ("category", _CATEGORY), ("status", "active"))
 
     async def act() -> list[JsonObject]:
         request_url, task_url = (f"urn:uuid:{ids.new(ask.call.now.timestamp())}" for _ in range(2))
@@ -92,7 +90,7 @@ async def _given(
             [
                 Write(task, None, task_url, _TASK_POINTERS),
                 Write(request, None, request_url, _REQUEST_POINTERS),
-                *([] if prescribe.is_groups(assignment) else [await _planned(ask, assignment, request_url, wanted)]),
+                *([] if assignment.is_group else [await _planned(ask, assignment, request_url, wanted)]),
                 *([] if before is None else await _ended(ask, before)),
             ]
         )
@@ -147,7 +145,8 @@ async def instead(ask: Ask) -> Reply:
     if new.therapist is None and ask.author is None:
         new = new.model_copy(update={"therapist": id_of(task.get("requester"), "Practitioner")})
     made = await _activity(ask, new, None if ask.body.activity else await _as_it_was(ask, task))
-    return await told(ask, await _given(ask, new, made, f"Patient/{client}", task), 201)
+    whose = await ask.resource("Patient", client)
+    return await told(ask, await _given(ask, new, made, whose, task), 201)
 
 
 async def _prescription(ask: Ask, task: JsonObject) -> JsonObject | None:

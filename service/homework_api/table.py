@@ -90,8 +90,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *_verbs(),
     Endpoint(
         "POST", "assignments/{id}/replace", prescribing.instead, "Give something else instead",
-        ("Task.cru", "ServiceRequest.cru", "CarePlan.cus"), homework.Assignment, takes=homework.Replacement, optional=True,
-        status=201, conditional=True, more=("ActivityDefinition.r", "Questionnaire.r"),
+        ("Patient.r", "Task.cru", "ServiceRequest.cru", "CarePlan.cus"), homework.Assignment, takes=homework.Replacement,
+        optional=True, status=201, conditional=True, more=("ActivityDefinition.r", "Questionnaire.r"),
     ),
     Endpoint(
         "POST", "assignments/{id}/split", prescribing.split, "Make smaller pieces of it", ("Task.cru",), homework.Assignment,
