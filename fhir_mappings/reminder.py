@@ -103,6 +103,13 @@ def is_reminded_of(task: Mapping[str, Any]) -> bool:
     return task.get("status") in OPEN and task.get("intent") != "proposal" and not is_head and is_assignment(task)
 
 
+def is_with_us(patient: Mapping[str, Any] | None) -> bool:
+    """Whether the Patient is still a client here, and alive: nobody else's mailbox is written to."""
+    if patient is None or patient.get("active") is False:
+        return False
+    return not (patient.get("deceasedBoolean") or patient.get("deceasedDateTime"))
+
+
 def slots(
     task: Mapping[str, Any], rule: ReminderRule, zone: ZoneInfo, since: datetime, until: datetime
 ) -> list[datetime]:

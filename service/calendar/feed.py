@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from fhir_mappings import calendar_entry, zones
+from fhir_mappings import calendar_entry, reminder, zones
 from fhir_mappings.calendar_entry import Entry
 from service import audit, circle, labels, tenants
 from service.calendar import links
@@ -88,7 +88,7 @@ async def _entries(call: Call, store: Store, link: Link) -> tuple[list[Entry], s
     theirs = Store(store.connection, store.tenant_id, call.base, grant, store.codec, store.pages)
     stored = await theirs.read("Patient", link.patient_id)
     patient = None if stored is None else theirs.current(stored)
-    if patient is None or patient.get("active") is False:
+    if not reminder.is_with_us(patient):
         raise NotFound("This calendar link opens nothing, or not any more; make a new one in your app")
     zone = zones.zone_of(patient, (await policy.known(store.connection, store.tenant_id)).zone)
     params = [

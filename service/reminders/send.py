@@ -73,14 +73,24 @@ async def _case(call: Call, store: Store, reminder_id: UUID, secret: bytes) -> _
     rule = await rules.get(store.connection, store.tenant_id, found.patient, secret)
     zone = ZoneInfo("UTC") if rule is None else await plan.zone_of(call, store, rule)
     kind, _, resource_id = found.about.partition("/")
-    stored = await store.read(kind, resource_id)
-    resource = None if stored is None else store.current(stored)
-    if kind == "Task":
-        return _of_task(found, rule, zone, resource)
-    return await _of_order(store, found, rule, zone, resource)
+    resource = await _read(store, kind, resource_id)
+    made = _of_task if kind == "Task" else _of_order
+    case = await made(store, found, rule, zone, resource)
+    if reminders.is_with_us(await _read(store, "Patient", found.patient_id)):
+        return case
+    return replace(case, is_open=False, is_wanted=True)
 
 
-def _of_task(found: Reminder, rule: Rules | None, zone: ZoneInfo, task: dict[str, Any] | None) -> _Case:
+async def _read(store: Store, type_name: str, resource_id: str) -> dict[str, Any] | None:
+    """The current version, None where there is none."""
+    stored = await store.read(type_name, resource_id)
+    return None if stored is None else store.current(stored)
+
+
+async def _of_task(
+    _store: Store, found: Reminder, rule: Rules | None, zone: ZoneInfo, task: dict[str, Any] | None
+) -> _Case:
+    """Of an assignment, by the client's rule."""
     is_open = task is not None and reminders.is_reminded_of(task)
     until = reminders.window(task, zone).hi if task is not None else found.slot
     # The rule, or when the assignment is due, may have changed since it was planned.
@@ -101,8 +111,7 @@ async def _of_order(
     named = [each.get("reference", "") for each in (order or {}).get("about", ())]
     tasks = [each for each in named if each.startswith("Task/")]
     for task_id in (each.removeprefix("Task/") for each in tasks):
-        stored = await store.read("Task", task_id)
-        task = None if stored is None else store.current(stored)
+        task = await _read(store, "Task", task_id)
         is_open = is_open and task is not None and reminders.is_reminded_of(task)
     return _Case(found, rule, (found.about, *tasks), found.slot + LATEST, zone, is_open, True)
 

@@ -137,6 +137,16 @@ async def test_of_what_is_done_or_paused_nobody_is_reminded(stage: Scene, post: 
     assert await told(stage) == [("not-done", "no-longer-open")]
 
 
+@pytest.mark.parametrize("left", [{"active": False}, {"deceasedDateTime": "2026-03-01"}, {"deceasedBoolean": True}])
+async def test_who_is_no_client_any_more_or_died_is_not_written_to(stage: Scene, post: Post, left: Any) -> None:
+    await wish(stage)
+    await plan.plan(stage.engine, stage.tenant, NOON + 5 * HOUR)
+    await stage.put({"resourceType": "Patient", "id": "ann"} | left)
+    await stage.work(NOON + 5 * HOUR)
+    assert post.mails == []
+    assert await told(stage) == [("not-done", "no-longer-open")]
+
+
 async def test_what_was_moved_is_reminded_of_at_its_new_time_only(stage: Scene, post: Post) -> None:
     await wish(stage)
     await plan.plan(stage.engine, stage.tenant, NOON + 5 * HOUR)
