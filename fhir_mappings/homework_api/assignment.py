@@ -162,7 +162,7 @@ def _progress(outputs: Sequence[Mapping[str, Any]]) -> Ratio | None:
     for each in outputs:
         if role(each, TASK_IO) == "progress" and "valueRatio" in each:
             ratio = each["valueRatio"]
-            return Ratio(done=int(ratio["numerator"]["value"]), planned=int(ratio["denominator"]["value"]))
+            return Ratio(done=ratio["numerator"]["value"], planned=int(ratio["denominator"]["value"]))
     return None
 
 

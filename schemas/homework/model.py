@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -66,5 +67,5 @@ class Note(Model):
 class Ratio(Model):
     """So many of so many."""
 
-    done: int = Field(description="How many are done", examples=[3])
+    done: Decimal = Field(description="How many are done; a part counts as the practice has it", examples=[3])
     planned: int = Field(description="How many were planned", examples=[7])
