@@ -30,6 +30,16 @@ def library_id(name: str, version: str = "1.0.0", kind: str = "ActivityDefinitio
     return seed_id(f"{BASE}/{kind}/{name}|{version}")
 
 
+def day(ahead: int = 0) -> str:
+    """A day so many days from now."""
+    return (dates.clock() + timedelta(days=ahead)).date().isoformat()
+
+
+def code_of(element: Json) -> str:
+    """The first code of a CodeableConcept."""
+    return str(element["coding"][0]["code"])
+
+
 async def got(http: httpx.AsyncClient, address: str, **parameters: Any) -> Json:
     """What an address answers, which has to be there."""
     answer = await http.get(address, params=parameters or None)
