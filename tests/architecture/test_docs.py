@@ -159,7 +159,12 @@ def command(file: Path, program: str) -> None:
 
 @pytest.mark.parametrize(
     "pages",
-    [("docs/getting-started.md", "README.md"), ("docs/connect-your-app.md",), ("docs/ehr-administrator.md",)],
+    [
+        ("docs/getting-started.md", "README.md"),
+        ("docs/connect-your-app.md",),
+        ("docs/ehr-administrator.md",),
+        ("docs/homework-api.md",),
+    ],
     ids=" ".join,
 )
 def test_a_guide_works_as_it_is_written(served: dict[str, str], tmp_path: Path, pages: tuple[str, ...]) -> None:
