@@ -22,6 +22,8 @@ curl -H "Authorization: Bearer TOKEN" "{origin}/fhir/Questionnaire?_summary=true
 <p>Every refusal is an OperationOutcome that says what was wrong, where, and what would be right. The types and search parameters
 are in the <a href="/fhir/metadata?_pretty=true">CapabilityStatement</a>; the same description for machines is
 <a href="/openapi.json">/openapi.json</a>.</p>
+<p>Apps that need not know FHIR use the homework API at <code>/api/v1</code>, on the same data: <code>GET /api/v1/me</code>,
+<code>GET /api/v1/assignments?state=due</code>. <a href="/api/v1/openapi.json">/api/v1/openapi.json</a> describes it, with examples.</p>
 """
 
 

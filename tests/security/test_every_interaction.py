@@ -210,6 +210,7 @@ async def test_the_open_pages_are_these_and_no_others(elsewhere: Any) -> None:
     """What answers without a token; /metrics has no health data: figures by interaction and type, and no name of a tenant."""
     origin, name = "http://hearth.test", elsewhere.name
     opened = ["/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/.well-known/smart-configuration",
+              "/api/v1/openapi.json", f"/t/{name}/api/v1/openapi.json",
               "/fhir/metadata", f"/t/{name}/fhir/metadata", f"/t/{name}/fhir/.well-known/smart-configuration"]  # fmt: skip
     routes = {getattr(route, "path", "/") for route in elsewhere.app.web.routes}
     known = {path.replace(f"/t/{name}", "/t/{tenant}") for path in opened} | {
