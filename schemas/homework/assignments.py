@@ -148,6 +148,9 @@ class Assignment(Model):
     answers: tuple[Id, ...] | None = Field(
         None, description="The answers given, newest last; read them at /answers/{id}"
     )
+    cautions: tuple[str, ...] | None = Field(
+        default=None, description="What may not suit this client, told to whoever has just given it; it is no refusal"
+    )
     version: int = Field(description='Send it as If-Match: W/"3" with a change')
     changed_at: str
     fhir: References

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from schemas.homework.model import Id, Line, Model, Moment, References, Text
 from schemas.homework.vocabulary import listed, one_of
+from schemas.ratings import scales
 
 
 class Scale(NamedTuple):
@@ -18,26 +19,13 @@ class Scale(NamedTuple):
     most: int | None
 
 
+_RATED: Final = (
+    "suds", "mood", "pleasure", "mastery", "anger", "urge", "pain", "energy", "closeness", "rested", "belief", "confidence",
+    "importance", "quality", "difficulty", "helpfulness", "comprehension", "enjoyment",
+)  # fmt: skip
 SCALES: Final[Mapping[str, Scale]] = MappingProxyType(
     {
-        "suds": Scale(0, 100),
-        "mood": Scale(0, 10),
-        "pleasure": Scale(0, 10),
-        "mastery": Scale(0, 10),
-        "anger": Scale(0, 10),
-        "urge": Scale(0, 10),
-        "pain": Scale(0, 10),
-        "energy": Scale(0, 10),
-        "closeness": Scale(0, 10),
-        "rested": Scale(0, 10),
-        "belief": Scale(0, 100),
-        "confidence": Scale(0, 10),
-        "importance": Scale(0, 10),
-        "quality": Scale(0, 4),
-        "difficulty": Scale(0, 4),
-        "helpfulness": Scale(0, 4),
-        "comprehension": Scale(0, 4),
-        "enjoyment": Scale(0, 4),
+        **{kind: Scale(*scales()[kind]) for kind in _RATED},
         "practice-minutes": Scale(0, 1440),
         "frequency": Scale(0, None),
     }
