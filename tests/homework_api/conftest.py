@@ -156,6 +156,20 @@ async def shared(new_house: Any) -> AsyncIterator[Practice]:
         yield made
 
 
+@dataclass(frozen=True)
+class Both:
+    """A client and a therapist, whose practice other tests use too: each makes assignments of its own."""
+
+    robin: httpx.AsyncClient
+    kim: httpx.AsyncClient
+
+
+@pytest.fixture(scope="session")
+async def both(new_house: Any) -> AsyncIterator[Both]:
+    async with opened(await new_house()) as made:
+        yield Both(await made.robin(), await made.kim())
+
+
 @pytest.fixture
 async def app(practice: Practice) -> httpx.AsyncClient:
     """A backend that may do everything."""

@@ -1,6 +1,7 @@
 """Assignments by the homework API: who may do what, when; two at once; lists and their pages; what is kept of it."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -70,11 +71,11 @@ NOT = [
 ]
 
 
-async def stepped(practice: Any, robin: httpx.AsyncClient, kim: httpx.AsyncClient, steps: list[str]) -> dict[str, Any]:
+async def stepped(both: Any, steps: list[str]) -> dict[str, Any]:
     """An assignment after some steps, each by who may take it."""
-    made = await given(kim)
+    made = await given(both.kim)
     for verb in steps:
-        http = kim if verb == "withdraw" else robin
+        http = both.kim if verb == "withdraw" else both.robin
         answer = await http.post(f"assignments/{made['id']}/{verb}", json=BODIES.get(verb, {}), headers=STAR)
         assert answer.status_code == 200, (verb, answer.text)
         made = answer.json()
@@ -83,17 +84,17 @@ async def stepped(practice: Any, robin: httpx.AsyncClient, kim: httpx.AsyncClien
 
 @pytest.mark.parametrize(("steps", "verb", "who", "state"), VERBS, ids=str)
 async def test_a_verb_leads_where_it_says_for_who_may(
-    practice: Any, robin: httpx.AsyncClient, kim: httpx.AsyncClient, steps: list[str], verb: str, who: Any, state: str
+    both: Any, steps: list[str], verb: str, who: Any, state: str
 ) -> None:
-    actors = {"robin": robin, "kim": kim}
+    actors = {"robin": both.robin, "kim": both.kim}
     for name in set(actors) - set(who):
-        made = await stepped(practice, robin, kim, steps)
+        made = await stepped(both, steps)
         refused = await actors[name].post(f"assignments/{made['id']}/{verb}", json=BODIES.get(verb, {}), headers=STAR)
         assert refused.status_code in (403, 422), refused.text
-        kept = (await kim.get(f"assignments/{made['id']}")).json()
+        kept = (await both.kim.get(f"assignments/{made['id']}")).json()
         assert (kept["version"], kept["state"]) == (made["version"], made["state"])
     for name in who:
-        made = await stepped(practice, robin, kim, steps)
+        made = await stepped(both, steps)
         version = {"If-Match": f'W/"{made["version"]}"'}
         answer = await actors[name].post(f"assignments/{made['id']}/{verb}", json=BODIES.get(verb, {}), headers=version)
         assert answer.status_code == 200, answer.text
@@ -102,17 +103,15 @@ async def test_a_verb_leads_where_it_says_for_who_may(
 
 
 @pytest.mark.parametrize(("steps", "verb"), NOT, ids=str)
-async def test_what_does_not_follow_is_refused_in_plain_words(
-    practice: Any, robin: httpx.AsyncClient, kim: httpx.AsyncClient, steps: list[str], verb: str
-) -> None:
-    made = await stepped(practice, robin, kim, steps)
-    for http in (robin, kim):
+async def test_what_does_not_follow_is_refused_in_plain_words(both: Any, steps: list[str], verb: str) -> None:
+    made = await stepped(both, steps)
+    for http in (both.robin, both.kim):
         answer = await http.post(f"assignments/{made['id']}/{verb}", json=BODIES.get(verb, {}), headers=STAR)
         if answer.status_code != 403:
             said = problem(answer, 422, "task-transition")["detail"]
             assert made["state"] in said or "for a client" in said, said
             assert "Task" not in said
-    assert (await kim.get(f"assignments/{made['id']}")).json()["version"] == made["version"]
+    assert (await both.kim.get(f"assignments/{made['id']}")).json()["version"] == made["version"]
 
 
 async def test_a_client_names_the_version_and_a_therapist_may(robin: httpx.AsyncClient, kim: httpx.AsyncClient) -> None:
@@ -197,16 +196,14 @@ async def test_a_relative_who_has_consent_does_homework_for_a_child(practice: An
     ],
     ids=str,
 )
-async def test_a_body_with_a_slip_is_refused_and_says_where(
-    kim: httpx.AsyncClient, body: Any, code: str, pointer: str
-) -> None:
-    problem(await kim.post("assignments", json=body), 400, code, pointer)
+async def test_a_body_with_a_slip_is_refused_and_says_where(both: Any, body: Any, code: str, pointer: str) -> None:
+    problem(await both.kim.post("assignments", json=body), 400, code, pointer)
 
 
-async def test_the_nearest_name_is_given(kim: httpx.AsyncClient) -> None:
-    assert "Did you mean 'client'?" in (await kim.post("assignments", json={"clinet": "x"})).json()["detail"]
-    assert "Did you mean 'state'?" in (await kim.get("assignments?stat=due")).json()["detail"]
-    assert "Did you mean 'overdue' or" in (await kim.get("assignments?state=overdu")).json()["detail"]
+async def test_the_nearest_name_is_given(both: Any) -> None:
+    assert "Did you mean 'client'?" in (await both.kim.post("assignments", json={"clinet": "x"})).json()["detail"]
+    assert "Did you mean 'state'?" in (await both.kim.get("assignments?stat=due")).json()["detail"]
+    assert "Did you mean 'overdue' or" in (await both.kim.get("assignments?state=overdu")).json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -221,24 +218,22 @@ async def test_the_nearest_name_is_given(kim: httpx.AsyncClient) -> None:
         ("state=due&state=due", "wrong-value", "state"),
     ],
 )
-async def test_a_parameter_with_a_slip_is_refused_and_named(
-    kim: httpx.AsyncClient, query: str, code: str, parameter: str
-) -> None:
-    body = problem(await kim.get(f"assignments?{query}"), 400, code)
+async def test_a_parameter_with_a_slip_is_refused_and_named(both: Any, query: str, code: str, parameter: str) -> None:
+    body = problem(await both.kim.get(f"assignments?{query}"), 400, code)
     assert parameter in [each.get("parameter") for each in body["errors"]]
 
 
-async def test_a_body_that_is_no_json_is_refused(kim: httpx.AsyncClient) -> None:
+async def test_a_body_that_is_no_json_is_refused(both: Any) -> None:
     sent = {"Content-Type": "application/json"}
-    problem(await kim.post("goals", content=b'{"text": "a", "text": "b"}', headers=sent), 400, "json-malformed")
+    problem(await both.kim.post("goals", content=b'{"text": "a", "text": "b"}', headers=sent), 400, "json-malformed")
     problem(
-        await kim.post("goals", content=b"text=a", headers={"Content-Type": "text/plain"}),
+        await both.kim.post("goals", content=b"text=a", headers={"Content-Type": "text/plain"}),
         415,
         "unsupported-media-type",
     )
-    problem(await kim.get("goals", headers={"Accept": "application/xml"}), 406, "not-acceptable")
-    problem(await kim.get("nothing"), 404, "unknown-address")
-    answer = await kim.delete("goals")
+    problem(await both.kim.get("goals", headers={"Accept": "application/xml"}), 406, "not-acceptable")
+    problem(await both.kim.get("nothing"), 404, "unknown-address")
+    answer = await both.kim.delete("goals")
     problem(answer, 405, "method-not-allowed")
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
@@ -247,7 +242,7 @@ async def test_each_assignment_is_found_by_the_state_it_is_told_to_be_in(
     practice: Any, robin: httpx.AsyncClient, kim: httpx.AsyncClient
 ) -> None:
     for steps in ([], ["start"], ["pause"], ["complete"], ["decline"], ["start", "decline"], ["withdraw"]):
-        await stepped(practice, robin, kim, steps)
+        await stepped(SimpleNamespace(robin=robin, kim=kim), steps)
     await given(kim, starts="2198-01-01")
     await given(kim, starts="2026-01-01", due="2026-01-02")
     await given(kim, publish="offer")
