@@ -1,11 +1,12 @@
 """A Group as a therapy group, and what it did together. https://hl7.org/fhir/R4/group.html"""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fhir_mappings.group_work import Together as Counted
 from fhir_mappings.homework_api.element import ids_of
-from schemas.homework.insight import Group, Together
+from schemas.homework.insight import Group, Together, Total
 
 
 def group(found: Mapping[str, Any]) -> Group:
@@ -21,8 +22,11 @@ def group(found: Mapping[str, Any]) -> Group:
     )
 
 
-def together(group_id: str | None, head_id: str, counted: Counted | None) -> Together:
-    """The counts, or that there are none to be told."""
+def together(
+    group_id: str | None, head_id: str, counted: Counted | None, totals: Mapping[str, int] = MappingProxyType({})
+) -> Together:
+    """The counts, or that there are none to be told; `totals` by the kind of what was counted."""
     if counted is None:
         return Together(group=group_id, assignment=head_id, counted=False)
-    return Together(group=group_id, assignment=head_id, counted=True, **counted._asdict())
+    told = tuple(Total(kind=kind, total=total) for kind, total in totals.items()) or None
+    return Together(group=group_id, assignment=head_id, counted=True, totals=told, **counted._asdict())

@@ -116,15 +116,8 @@ def adherence(parameters: Mapping[str, Any], chart: str) -> Adherence:
 
 
 def _counts(told: Sequence[Mapping[str, Any]]) -> Counted:
-    names = {
-        "done": "done",
-        "partly": "partly",
-        "not_done": "notDone",
-        "left_out": "leftOut",
-        "open": "open",
-        "planned": "planned",
-    }
-    found = {name: _value(told, fhir) or 0 for name, fhir in names.items()}
+    names = (name for name in Counted.model_fields if name != "share")
+    found = {name: _value(told, _FIGURES.get(name, name)) or 0 for name in names}
     return Counted(**found, share=_value(told, "share"))
 
 

@@ -24,7 +24,6 @@ def activity(definition: Mapping[str, Any]) -> Activity:
     """The activity that a definition is."""
     version = definition.get("version")
     url = definition.get("url", "")
-    topics = [found for each in definition.get("topic", ()) if (found := code(each, TOPIC)) is not None]
     return Activity(
         id=definition["id"],
         url=f"{url}|{version}" if version else url,
@@ -37,8 +36,8 @@ def activity(definition: Mapping[str, Any]) -> Activity:
         materials=tuple(_materials(definition)) or None,
         dose=doses.dose(definition.get("timingTiming", {})),
         language=definition.get("language"),
-        fit=_fit(definition, [each for each in topics if each != SELF_HELP]),
-        self_assignable=SELF_HELP in topics,
+        fit=fit(definition),
+        self_assignable=SELF_HELP in _topics(definition),
         fhir={"activity": f"ActivityDefinition/{definition['id']}"},
     )
 
@@ -51,7 +50,13 @@ def _materials(definition: Mapping[str, Any]) -> Iterator[Material]:
             yield Material.model_construct(title=each.get("display") or each.get("label"), url=url, content_type=kind)
 
 
-def _fit(definition: Mapping[str, Any], goals: list[str]) -> Fit | None:
+def _topics(definition: Mapping[str, Any]) -> list[str]:
+    return [found for each in definition.get("topic", ()) if (found := code(each, TOPIC)) is not None]
+
+
+def fit(definition: Mapping[str, Any]) -> Fit | None:
+    """For whom an activity is meant; None where it does not say."""
+    goals = [each for each in _topics(definition) if each != SELF_HELP]
     contexts = definition.get("useContext", ())
     age = _of(contexts, USAGE, "age").get("valueRange", {})
     minutes = _of(contexts, CONTEXT, "duration").get("valueQuantity", {})

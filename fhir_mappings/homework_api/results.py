@@ -12,7 +12,6 @@ from schemas.homework.results import SCALES, NewRating, Rating, Score
 
 JsonObject = dict[str, Any]
 MEASURE: Final = vocabulary.system("measure")
-COUNT_UNIT: Final = "http://unitsofmeasure.org"
 _SURVEY: Final = {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "survey"}
 _PARTS: Final = MappingProxyType({"before": "suds-pre", "peak": "suds-peak", "after": "suds-post"})
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from schemas.homework.model import Id, Language, Model, Moment, References, Text
+from schemas.homework.model import Id, Language, Model, Moment, References
 
 Kind = Literal[
     "text", "long-text", "number", "decimal", "yes-no", "date", "date-time", "time", "choice", "choice-or-text", "link",
@@ -117,9 +117,3 @@ class Submission(Model):
 
     answers: Answered | None = None
     at: Moment | None = None
-
-
-class Sharing(Model):
-    """Why, in words, if one wants to say it."""
-
-    note: Text | None = None

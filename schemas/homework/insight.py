@@ -157,6 +157,13 @@ class Group(Model):
     fhir: References
 
 
+class Total(Model):
+    """What the members counted together."""
+
+    kind: str = Field(description="A kind of rating", examples=["kind-acts"])
+    total: int
+
+
 class Together(Model):
     """What a group did with its homework, without names; absent below the smallest group that is counted."""
 
@@ -167,3 +174,6 @@ class Together(Model):
     begun: int | None = Field(default=None, description="How many have begun")
     done: Decimal | None = Field(default=None, description="How much is done")
     planned: int | None = None
+    totals: tuple[Total, ...] | None = Field(
+        default=None, description="What they counted together, where enough of them counted something"
+    )

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from fhir_mappings.assignment import asked_for
-from fhir_mappings.homework_api import answers as mapping
+from fhir_mappings.homework_api import fill as filling
 from fhir_mappings.homework_api import response as responses
-from fhir_mappings.homework_api.answers import Filled
 from fhir_mappings.homework_api.element import ids_of
+from fhir_mappings.homework_api.fill import Filled
 from schemas import ids, json
 from schemas.homework.answers import ChangedAnswers, Submission
 from schemas.outcome import Issue
@@ -110,7 +110,7 @@ async def _require_no_draft(ask: Ask, task: JsonObject) -> None:
 
 
 def _filled(form: JsonObject, answers: Mapping[str, Any]) -> Filled:
-    filled = mapping.fill(form, answers)
+    filled = filling.fill(form, answers)
     if filled.faults:
         issues = [Issue("error", "value", each.sentence, (each.pointer,), each.code) for each in filled.faults]
         raise BadRequest(issues=issues)

@@ -97,10 +97,10 @@ async def read(ask: Ask) -> Reply:
     return await told(ask, await ask.resource("Task", ask.ids["id"]))
 
 
-async def told(ask: Ask, task: JsonObject, status: int = 200) -> Reply:
+async def told(ask: Ask, task: JsonObject, status: int = 200, cautions: tuple[str, ...] = ()) -> Reply:
     """The assignment that a Task is, with its request where that may be seen, as the answer."""
     request = await _request(ask, task)
-    made = mapping.assignment(task, request, ask.call.now)
+    made = mapping.assignment(task, request, ask.call.now).model_copy(update={"cautions": cautions or None})
     return ask.reply(made, status, of=task, at=f"assignments/{task['id']}" if status == 201 else "")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from fhir_mappings.homework_api import parts, prescribe
+from fhir_mappings.homework_api import fit, parts, prescribe
 from fhir_mappings.homework_api.assignment import kind
 from fhir_mappings.homework_api.element import id_of, ids_of
 from fhir_mappings.homework_api.people import language
@@ -55,7 +55,13 @@ async def create(ask: Ask) -> Reply:
     else:
         whose = await ask.named("Patient", ask.client(ask.body.client, "#/client"), "#/client")
     found = await _activity(ask, ask.body)
-    return await told(ask, await _given(ask, ask.body, found, whose), 201)
+    return await _told(ask, await _given(ask, ask.body, found, whose), found, whose)
+
+
+async def _told(ask: Ask, task: JsonObject, activity: JsonObject, whose: JsonObject) -> Reply:
+    """What was given, to a therapist with what may not suit this client."""
+    found = () if ask.is_client else fit.cautions(activity, whose, ask.call.now.date())
+    return await told(ask, task, 201, found)
 
 
 async def _activity(ask: Ask, new: NewAssignment, known: Mapping[str, Any] | None = None) -> JsonObject:
@@ -146,7 +152,7 @@ async def instead(ask: Ask) -> Reply:
         new = new.model_copy(update={"therapist": id_of(task.get("requester"), "Practitioner")})
     made = await _activity(ask, new, None if ask.body.activity else await _as_it_was(ask, task))
     whose = await ask.resource("Patient", client)
-    return await told(ask, await _given(ask, new, made, whose, task), 201)
+    return await _told(ask, await _given(ask, new, made, whose, task), made, whose)
 
 
 async def _prescription(ask: Ask, task: JsonObject) -> JsonObject | None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fhir_mappings.homework_api import answers, dose, form, goal, prescribe, results
+from fhir_mappings.homework_api import answers, dose, fill, form, goal, prescribe, results
 from fhir_mappings.homework_api.assignment import assignment, barrier, state
 from fhir_mappings.homework_api.verbs import reason
 from schemas import library
@@ -228,7 +228,7 @@ def answered(questions: Any) -> st.SearchStrategy[dict[str, Any]]:
 def test_answers_come_back_as_they_were_given(questionnaire: dict[str, Any]) -> None:
     @given(answered(form.form(questionnaire).questions))
     def comes_back(said: dict[str, Any]) -> None:
-        filled = answers.fill(questionnaire, said)
+        filled = fill.fill(questionnaire, said)
         assert filled.faults == []
         response = {"resourceType": "QuestionnaireResponse", "status": "in-progress"}
         response |= {"item": filled.items} if filled.items else {}
@@ -271,17 +271,17 @@ MINI = {
     ],
 )
 def test_what_is_no_answer_is_pointed_at(said: dict[str, Any], pointer: str, code: str) -> None:
-    (fault,) = answers.fill(MINI, said).faults
+    (fault,) = fill.fill(MINI, said).faults
     assert (fault.pointer, fault.code) == (pointer, code)
 
 
 def test_the_nearest_key_is_named() -> None:
-    (fault,) = answers.fill(MINI, {"manny": ["x"]}).faults
+    (fault,) = fill.fill(MINI, {"manny": ["x"]}).faults
     assert fault.sentence.endswith("Did you mean 'many'?")
 
 
 def test_answers_can_be_told_without_their_form() -> None:
-    filled = answers.fill(MINI, {"a": 1, "many": ["x", "y"], "g": [{"x": True}, {"x": False}]})
+    filled = fill.fill(MINI, {"a": 1, "many": ["x", "y"], "g": [{"x": True}, {"x": False}]})
     told = answers.answers(None, {"item": filled.items})
     assert told == {"a": 1, "many": ["x", "y"], "g": [{"x": True}, {"x": False}]}
 
