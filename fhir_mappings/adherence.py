@@ -193,7 +193,7 @@ def _is_short(window: Mapping[str, Any]) -> bool:
 def _title(task: Mapping[str, Any]) -> str:
     code = task.get("code", {})
     own = next((each.get("display") for each in code.get("coding", ()) if each.get("system") == ACTIVITY_TYPE), None)
-    return str(task.get("description") or code.get("text") or own or "")
+    return str(code.get("text") or task.get("description") or own or "")
 
 
 def _activities(task: Mapping[str, Any]) -> tuple[str, ...]:

@@ -104,7 +104,8 @@ def _answered(container: Mapping[str, Any], questions: Mapping[str, str]) -> Ite
 
 def task_words(task: Mapping[str, Any]) -> Iterator[Words]:
     """Reflections and the client's own notes on an assignment."""
-    source, about = f"Task/{task.get('id', '')}", str(task.get("description", ""))
+    source = f"Task/{task.get('id', '')}"
+    about = str(task.get("code", {}).get("text") or task.get("description", ""))
     ended = task.get("executionPeriod", {}).get("end") or task.get("lastModified")
     at = dates.interval(ended).lo if ended else None
     for row in task.get("output", ()):
