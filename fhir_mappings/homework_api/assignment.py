@@ -8,6 +8,7 @@ from typing import Any, Final
 from fhir_mappings import occurrence, reasons, timing
 from fhir_mappings.assignment import asked_for
 from fhir_mappings.homework_api import dose as doses
+from fhir_mappings.homework_api import intention as intentions
 from fhir_mappings.homework_api.element import code, extensions, id_of, ids_of, present, role, target, words
 from fhir_mappings.lifecycle import BUSINESS_STATUS, business_status
 from schemas import dates
@@ -68,6 +69,7 @@ def assignment(task: Mapping[str, Any], request: Mapping[str, Any] | None, now: 
         session=id_of(task.get("encounter"), "Encounter"),
         started_at=task.get("executionPeriod", {}).get("start"),
         ended_at=task.get("executionPeriod", {}).get("end"),
+        intention=intentions.intention(task),
         barrier=barrier(task.get("statusReason")),
         reviewed=True if is_reviewed(task) else None,
         progress=_progress(outputs),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from schemas.homework.assignments import Dose
+from schemas.homework.assignments import Dose, Intention
 
 JsonObject = dict[str, Any]
 _UNITS: Final = MappingProxyType({"day": "d", "week": "wk", "month": "mo"})
@@ -37,13 +37,19 @@ def repeat(dose: Dose) -> JsonObject:
     if dose.minutes is not None:
         found |= {"duration": dose.minutes, "durationUnit": "min"}
     found |= {"frequency": dose.times, "period": dose.every, "periodUnit": _UNITS[dose.unit]}
-    if dose.days is not None:
-        found["dayOfWeek"] = [day[:3] for day in dose.days]
-    if dose.at is not None:
-        found["timeOfDay"] = [clock if len(clock) == 8 else f"{clock}:00" for clock in dose.at]
-    if dose.when is not None:
+    return found | moments(dose)
+
+
+def moments(said: Dose | Intention) -> JsonObject:
+    """The days, times and parts of the day of a Timing.repeat."""
+    found: JsonObject = {}
+    if said.days is not None:
+        found["dayOfWeek"] = [day[:3] for day in said.days]
+    if said.at is not None:
+        found["timeOfDay"] = [clock if len(clock) == 8 else f"{clock}:00" for clock in said.at]
+    if said.when is not None:
         codes = {word: code for code, word in _WHEN.items()}
-        found["when"] = [codes[word] for word in dose.when]
+        found["when"] = [codes[word] for word in said.when]
     return found
 
 
@@ -54,23 +60,26 @@ def dose(timing: Mapping[str, Any]) -> Dose | None:
     every = said.get("period", 1)
     if said.get("periodUnit", "d") not in units or int(every) != every or not _says_when(said):
         return None
-    days = tuple(_WEEKDAYS[day] for day in said.get("dayOfWeek", ()))
-    when = tuple(_WHEN[code] for code in said.get("when", ()) if code in _WHEN)
-    at = tuple(clock.removesuffix(":00") if len(clock) == 8 else clock for clock in said.get("timeOfDay", ()))
     members = {
         "times": said.get("frequency", 1),
         "every": int(every),
         "unit": units[said.get("periodUnit", "d")],
         "minutes": _minutes(said),
-        "days": days or None,
-        "at": at or None,
-        "when": when or None,
         "count": said.get("count"),
+        **said_moments(said),
     }
     try:
         return Dose.model_validate(members)
     except ValidationError:  # somebody else's prescription, of more than our limits
         return None
+
+
+def said_moments(repeat: Mapping[str, Any]) -> JsonObject:
+    """The `days`, `at` and `when` of a Timing.repeat, None for what it does not say."""
+    days = tuple(_WEEKDAYS[day] for day in repeat.get("dayOfWeek", ()))
+    when = tuple(_WHEN[code] for code in repeat.get("when", ()) if code in _WHEN)
+    at = tuple(clock.removesuffix(":00") if len(clock) == 8 else clock for clock in repeat.get("timeOfDay", ()))
+    return {"days": days or None, "at": at or None, "when": when or None}
 
 
 def _says_when(said: Mapping[str, Any]) -> bool:

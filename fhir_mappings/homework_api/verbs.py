@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from fhir_mappings import reasons
+from fhir_mappings.homework_api import intention as intentions
 from fhir_mappings.homework_api.assignment import TASK_IO, status_word
 from fhir_mappings.homework_api.element import role
 from fhir_mappings.lifecycle import TERMINAL
@@ -146,6 +147,12 @@ def _extended(task: JsonObject, body: models.Extension, _saying: Saying) -> Json
     return {**task, "restriction": {**restriction, "period": {**restriction.get("period", {}), "end": body.due}}}
 
 
+def _intended(task: JsonObject, body: models.Intending, _saying: Saying) -> JsonObject:
+    if task["status"] in TERMINAL:
+        raise Impossible
+    return intentions.intended(task, body)
+
+
 def _reviewed(task: JsonObject, _body: models.Review, _saying: Saying) -> JsonObject:
     if task["status"] not in TERMINAL:
         raise Impossible
@@ -167,6 +174,7 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
         "withdraw": Verb(models.Withdrawal, "cancelled", None, _withdrawn),
         "review": Verb(models.Review, None, "reviewed", _reviewed),
         "extend": Verb(models.Extension, None, None, _extended),
+        "intend": Verb(models.Intending, None, None, _intended),
         "note": Verb(models.Said, None),
     }
 )

@@ -66,6 +66,24 @@ class Barrier(Model):
         return self
 
 
+class Intention(Model):
+    """When and where a client means to do it, and what it is in their own words."""
+
+    days: tuple[Weekday, ...] | None = Field(default=None, min_length=1, max_length=7, description="On these days")
+    at: tuple[Clock, ...] | None = Field(default=None, min_length=1, max_length=24, description="At these times")
+    when: tuple[Daypart, ...] | None = Field(
+        default=None, min_length=1, max_length=11, description="At these parts of the day, instead of `at`"
+    )
+    where: Line | None = Field(default=None, description="Where it is safe and quiet enough, or with whom")
+    in_own_words: Text | None = Field(default=None, description="What was agreed on, as the client understands it")
+
+    @model_validator(mode="after")
+    def _one_way_to_say_when(self) -> Self:
+        if self.at is not None and self.when is not None:
+            raise ValueError("say `at` or `when`, not both")
+        return self
+
+
 class Material(Model):
     """Something to read, hear, watch or print."""
 
@@ -140,6 +158,7 @@ class Assignment(Model):
     session: Id | None = None
     started_at: str | None = None
     ended_at: str | None = None
+    intention: Intention | None = Field(default=None, description="When and where the client means to do it")
     barrier: Barrier | None = Field(default=None, description="Why it is paused, declined, not finished or withdrawn")
     reviewed: bool | None = Field(default=None, description="True once it was talked through in a session")
     progress: Ratio | None = Field(default=None, description="Of a series: how many times of how many")
@@ -150,6 +169,9 @@ class Assignment(Model):
     )
     cautions: tuple[str, ...] | None = Field(
         default=None, description="What may not suit this client, told to whoever has just given it; it is no refusal"
+    )
+    handout: str | None = Field(
+        default=None, description="A page to print, in the client's language, or PDF by Accept; with the same token"
     )
     version: int = Field(description='Send it as If-Match: W/"3" with a change')
     changed_at: str
@@ -173,6 +195,10 @@ class Completion(Said):
         default=None, description="How helpful it was, 0 to 4"
     )
     difficulty: Annotated[int, Field(ge=0, le=4)] | None = Field(default=None, description="How hard it was, 0 to 4")
+
+
+class Intending(Said, Intention):
+    """What a client means to do; what is left out stays as it was said before."""
 
 
 class Reason(Said):

@@ -75,6 +75,12 @@ async def _known_form(ask: Ask, canonical: str) -> JsonObject:
 
 async def begin(ask: Ask) -> Reply:
     """Answers to the form of an assignment: a draft, or all of them at once."""
+    response, form = await ask.again(lambda: _begun(ask))
+    return await _told(ask, response, form, 201)
+
+
+async def _begun(ask: Ask) -> tuple[JsonObject, JsonObject]:
+    """The new response and its form."""
     task = await ask.resource("Task", ask.ids["id"])
     canonical = next(asked_for(task), None)
     if canonical is None:
@@ -97,8 +103,7 @@ async def begin(ask: Ask) -> Reply:
     writes = [Write(made, None, name, _pointers(filled))]
     # A draft hangs on its assignment from the start; one that is complete is hung there by the server.
     writes += [] if ask.body.submit else [changed(responses.begun(task, name), task)]
-    written = await ask.write(writes)
-    return await _told(ask, written[0], form, 201)
+    return (await ask.write(writes))[0], form
 
 
 async def _require_no_draft(ask: Ask, task: JsonObject) -> None:

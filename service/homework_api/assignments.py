@@ -100,7 +100,7 @@ async def read(ask: Ask) -> Reply:
 async def told(ask: Ask, task: JsonObject, status: int = 200, cautions: tuple[str, ...] = ()) -> Reply:
     """The assignment that a Task is, with its request where that may be seen, as the answer."""
     request = await _request(ask, task)
-    made = mapping.assignment(task, request, ask.call.now).model_copy(update={"cautions": cautions or None})
+    made = _shown(ask, task, request).model_copy(update={"cautions": cautions or None})
     return ask.reply(made, status, of=task, at=f"assignments/{task['id']}" if status == 201 else "")
 
 
@@ -111,8 +111,12 @@ async def _request(ask: Ask, task: JsonObject) -> JsonObject | None:
 
 def _assignment(ask: Ask, task: JsonObject, included: Mapping[str, JsonObject]) -> Assignment:
     requests = (f"ServiceRequest/{each}" for each in ids_of(task.get("basedOn", ()), "ServiceRequest"))
-    request = next((included[each] for each in requests if each in included), None)
-    return mapping.assignment(task, request, ask.call.now)
+    return _shown(ask, task, next((included[each] for each in requests if each in included), None))
+
+
+def _shown(ask: Ask, task: JsonObject, request: JsonObject | None) -> Assignment:
+    made = mapping.assignment(task, request, ask.call.now)
+    return made.model_copy(update={"handout": f"{ask.call.base}/Task/{made.id}/$handout"})
 
 
 def verb(name: str) -> Callable[[Ask], Awaitable[Reply]]:

@@ -29,6 +29,7 @@ _SUMMARIES: Final = MappingProxyType(
         "withdraw": "Take it back; the therapist's to say",
         "review": "Say that it was talked through; the therapist's to say",
         "extend": "Give more time; the therapist's to say",
+        "intend": "Say when and where one means to do it, and what it is in one's own words",
         "note": "Add a note, whatever became of it",
     }
 )

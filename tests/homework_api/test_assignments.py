@@ -411,3 +411,34 @@ async def test_only_what_clients_may_choose_is_theirs_to_choose(practice: Any, r
     answer = await robin.post("assignments", json={"activity": offered[0]["id"]})
     assert answer.status_code == 201, answer.text
     assert (answer.json()["client"], answer.json()["therapist"]) == ("robin", "Patient/robin")
+
+
+async def test_two_drafts_at_once_are_one(practice: Any, kim: httpx.AsyncClient) -> None:
+    form = (await kim.get("library/forms?title=thought")).json()["items"][0]
+    made = await given(kim, form=form["id"])
+    robin = await practice.robin()
+    sent: dict[str, Any] = {"json": {"answers": {"situation": "On the bus"}}}
+    answers = await asyncio.gather(*(robin.post(f"assignments/{made['id']}/answers", **sent) for _ in range(3)))
+    assert sorted(each.status_code for each in answers) == [201, 409, 409]
+    assert {each.json()["code"] for each in answers if each.status_code == 409} == {"draft-exists"}
+    assert len((await robin.get(f"assignments/{made['id']}")).json()["answers"]) == 1
+
+
+async def test_what_is_private_is_seen_by_nobody_else(practice: Any, kim: httpx.AsyncClient) -> None:
+    form = (await kim.get("library/forms?title=thought")).json()["items"][0]
+    made = await given(kim, form=form["id"])
+    robin = await practice.robin()
+    sent: dict[str, Any] = {"json": {"answers": {"situation": "At my sister's"}, "private": True}}
+    answers = (await robin.post(f"assignments/{made['id']}/answers", **sent)).json()
+    for http in (kim, await practice.app()):
+        problem(await http.get(f"answers/{answers['id']}"), 404, "not-found")
+        assert (await http.get("answers?client=robin")).json() == {"items": []}
+    assert (await robin.post(f"answers/{answers['id']}/share")).json()["private"] is False
+    assert (await kim.get(f"answers/{answers['id']}")).json()["answers"] == {"situation": "At my sister's"}
+
+
+async def test_a_handout_is_where_the_assignment_says(practice: Any, kim: httpx.AsyncClient) -> None:
+    made = await given(kim, instructions="1. Call")
+    answer = await practice.system.get(made["handout"])
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "Call a friend" in answer.text
