@@ -442,3 +442,27 @@ async def test_a_handout_is_where_the_assignment_says(practice: Any, kim: httpx.
     answer = await practice.system.get(made["handout"])
     assert answer.headers["content-type"].startswith("text/html")
     assert "Call a friend" in answer.text
+
+
+async def test_pictures_and_pages_are_where_the_answers_say(practice: Any, kim: httpx.AsyncClient) -> None:
+    await given(kim)
+    score = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "44261-6"}]},
+        "subject": {"reference": "Patient/robin"},
+        "effectiveDateTime": "2026-11-20T09:00:00Z",
+        "valueInteger": 12,
+    }
+    assert (await practice.system.post("Observation", json=score)).status_code == 201
+    (course,) = (await kim.get("clients/robin/measures?measure=44261-6")).json()["items"]
+    adherence = (await kim.get("clients/robin/adherence")).json()
+    summary = (await kim.get("clients/robin/summary")).json()
+    for address, media_type in (
+        (course["chart"], "image/svg+xml"),
+        (adherence["chart"], "image/svg+xml"),
+        (summary["page"], "text/html"),
+    ):
+        answer = await practice.system.get(address)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"].startswith(media_type)
