@@ -52,6 +52,8 @@ class HomeworkPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     """Whether what was begun and not finished in time counts as partly done, instead of as not finished."""
     edit_window_days: Annotated[int, Meta(ge=0, le=3650)] = 7
     """How long a client may correct what was completed."""
+    clients_schedule: bool = True
+    """Whether clients say when and where they mean to do their homework."""
     minimum_group: Annotated[int, Meta(ge=2, le=1000)] = 5
     """The smallest group of which anything is counted together."""
     risk_hours: Annotated[int, Meta(ge=1, le=168)] = 24

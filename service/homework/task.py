@@ -1,6 +1,7 @@
 """Changes of assignments: who may bring which state about, and what a client may say. Docs: docs/homework.md, "Lifecycle"."""
 
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from fhir_mappings import lifecycle
@@ -18,6 +19,9 @@ from service.store import Change, Store
 JsonObject = dict[str, Any]
 PROGRESS: Final = frozenset(("status", "statusReason", "businessStatus", "output", "note", "executionPeriod"))
 """What clients say of a Task, and nothing else; `lastModified` goes with it."""
+_IO: Final = f"{BASE}/CodeSystem/homework-task-io"
+_INTENTION: Final = MappingProxyType({"schedule": "valueTiming", "setting": "valueString"})
+"""Inputs of a Task that clients may say too: code of CodeSystem/homework-task-io, and what it holds."""
 _TOLD: Final = ", ".join(sorted(PROGRESS))
 _STAMPED: Final = PROGRESS | {"lastModified"}
 SELF_TREATMENT: Final = f"{BASE}/CodeSystem/homework-topic|self-treatment"
@@ -69,6 +73,7 @@ async def _require_client_change(call: Call, store: Store, change: Change, befor
     if before is None:
         await _require_own_choice(call, store, change, after)
         return
+    before = await _but_intentions(store, before, after)
     for name in sorted({*before, *after}):
         if name.removeprefix("_") not in _STAMPED and _said(name, before) != _said(name, after):
             raise _fixed(change, f"Task.{name}", f"A client changes no more of a Task than {_TOLD}")
@@ -80,6 +85,26 @@ async def _require_client_change(call: Call, store: Store, change: Change, befor
         )
     if before.get("status") == after.get("status") == "completed":
         await _require_in_time(call, store, change, before, after)
+
+
+async def _but_intentions(store: Store, before: JsonObject, after: JsonObject) -> JsonObject:
+    """`before` as if the client's own words of when and where had been in it already, where the tenant allows that."""
+    if before.get("input") == after.get("input") or _given(before) != _given(after):
+        return before
+    allowed = (await policy.of(store.connection, store.tenant_id)).clients_schedule
+    return {**before, "input": after.get("input")} if allowed else before
+
+
+def _given(task: JsonObject) -> list[JsonObject]:
+    """What the therapist put into the Task."""
+    return [each for each in task.get("input", ()) if not _is_intention(each)]
+
+
+def _is_intention(entry: JsonObject) -> bool:
+    """Whether it says when or where and nothing else: a form or an instruction is not the client's to add."""
+    codings = entry.get("type", {}).get("coding", ())
+    held = _INTENTION.get(codings[0].get("code", "")) if len(codings) == 1 else None
+    return held is not None and codings[0].get("system") == _IO and entry.keys() == {"type", held}
 
 
 def _said(name: str, task: JsonObject) -> Any:

@@ -59,6 +59,9 @@ def _sections(homework: Homework, say: Wording, zone: tzinfo, title: str, discre
         if text:
             yield Section(say(f"handout.{name}"), markdown.blocks(text.text), _other(text, say))
     when = _when(homework, say, zone)
+    place = next(_inputs(homework.task, ("setting",), "valueString"), "")
+    if place and not discreet:
+        when.append((say("handout.where"), place))
     if when:
         yield Section(say("handout.when"), (Facts(tuple(when)),))
     materials = tuple(_materials(homework, say.language))

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.library import BASE
@@ -43,6 +43,10 @@ async def test_row_080_a_client_chooses_the_times_of_their_week(place: Place) ->
     assert len(starts) == 3
     assert {(each.hour, each.minute) for each in starts} == {(19, 30)}
     assert {each.weekday() for each in starts} == {1, 3}
+    task = await place.given(title="Call a friend")
+    when: dict[str, Any] = {"days": ["sunday"], "at": ["16:00"], "where": "On the balcony"}
+    assert (await place.act(task, "intend", **when))["intention"] == when
+    assert "On the balcony" in (await place.client.get(f"Task/{task['id']}/$handout?_format=html")).text
     reminded = {"at": ["19:15"], "zone": "Asia/Tokyo", "email": "robin@example.org"}
     answer = await place.api("client").put(f"clients/{place.patient}/reminders", json=reminded)
     assert answer.json()["at"] == ["19:15"]
@@ -50,16 +54,12 @@ async def test_row_080_a_client_chooses_the_times_of_their_week(place: Place) ->
 
 async def test_row_082_a_client_says_in_their_own_words_what_was_agreed(place: Place) -> None:
     given = await place.given(title="Notice one thought a day", instructions="Write it down as it comes.")
-    said = {
-        "type": {"coding": [{"system": IO, "code": "teach-back"}]},
-        "valueMarkdown": "Once a day I stop and write what went through my head",
-    }
-    patch = [{"op": "add", "path": "/output", "value": [said]}]
-    headers = {"If-Match": 'W/"1"', "Content-Type": "application/json-patch+json"}
-    answer = await place.client.patch(f"Task/{given['id']}", json=patch, headers=headers)
-    assert answer.status_code == 200, answer.text
-    clear = {"kind": "comprehension", "value": 4, "assignment": given["id"]}
-    await sent(place.api("client"), "ratings", clear)
+    mine = await place.act(given, "intend", in_own_words="Once a day I stop and write what went through my head")
+    assert mine["intention"] == {"in_own_words": "Once a day I stop and write what went through my head"}
+    assert mine["instructions"] == "Write it down as it comes."
+    (said,) = (await got(place.therapist, f"Task/{given['id']}"))["output"]
+    assert said["type"]["coding"][0]["code"] == "teach-back"
+    await sent(place.api("client"), "ratings", {"kind": "comprehension", "value": 4, "assignment": given["id"]})
     told = await got(place.api(), f"clients/{place.patient}/summary")
     (words,) = [each for each in told["sections"] if each["name"] == "words"]
     assert any("I stop and write" in line for line in words["lines"])

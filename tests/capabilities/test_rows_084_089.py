@@ -65,18 +65,15 @@ async def test_row_086_what_a_client_does_stays_private_at_home(place: Place) ->
 async def test_row_087_homework_has_a_safe_time_and_place(place: Place) -> None:
     dose = {"when": ["evening"], "minutes": 10, "count": 3}
     given = await place.given(activity=library_id("safe-place"), dose=dose)
-    task = await got(place.therapist, f"Task/{given['id']}")
-    where = {
-        "type": {"coding": [{"system": f"{BASE}/CodeSystem/homework-task-io", "code": "setting"}]},
-        "valueString": "In the garden shed, when the others are out",
-    }
-    answer = await place.therapist.put(f"Task/{given['id']}", json=task | {"input": [*task["input"], where]})
-    assert answer.status_code == 200, answer.text
-    assert where in (await got(place.client, f"Task/{given['id']}"))["input"]
+    where = "In the garden shed, when the others are out"
+    assert (await place.act(given, "intend", where=where))["intention"] == {"where": where}
+    assert (await got(place.api(), f"assignments/{given['id']}"))["intention"] == {"where": where}
+    for discreet, shown in (("false", True), ("true", False)):
+        sheet = await place.client.get(f"Task/{given['id']}/$handout?_format=html&discreet={discreet}")
+        assert (where in sheet.text) is shown
     times = (await got(place.api("client"), "assignments", part_of=given["id"]))["items"]
     assert {(each["starts"][11:13], each["due"][11:13]) for each in times} == {("18", "21")}
-    done = await place.act(times[0], "complete")
-    assert done["state"] == "done"
+    assert (await place.act(times[0], "complete"))["state"] == "done"
 
 
 async def test_row_088_some_exercises_nobody_notices(place: Place) -> None:

@@ -35,6 +35,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "pause": {"barrier": {"text": "We are away"}},
     "withdraw": {"reason": "We found something better"},
     "extend": {"due": "2199-02-01"},
+    "intend": {"days": ["monday"], "where": "At home"},
     "note": {"note": "Hello"},
 }
 BOTH, CLIENT, THERAPIST = ("robin", "kim"), ("robin",), ("kim",)
@@ -47,6 +48,7 @@ VERBS = [
     ([], "withdraw", THERAPIST, "withdrawn"),
     ([], "note", BOTH, "due"),
     ([], "extend", THERAPIST, "due"),
+    ([], "intend", BOTH, "due"),
     (["pause"], "resume", BOTH, "due"),
     (["pause"], "complete", BOTH, "done"),
     (["pause"], "withdraw", THERAPIST, "withdrawn"),
@@ -66,8 +68,14 @@ NOT = [
     ([], "offer"),
     (["start"], "start"),
     (["pause"], "pause"),
-    *((["complete"], verb) for verb in ("start", "complete", "decline", "pause", "resume", "withdraw", "extend")),
-    *((["withdraw"], verb) for verb in ("start", "complete", "decline", "pause", "resume", "withdraw", "extend")),
+    *(
+        (["complete"], verb)
+        for verb in ("start", "complete", "decline", "pause", "resume", "withdraw", "extend", "intend")
+    ),
+    *(
+        (["withdraw"], verb)
+        for verb in ("start", "complete", "decline", "pause", "resume", "withdraw", "extend", "intend")
+    ),
 ]
 
 
