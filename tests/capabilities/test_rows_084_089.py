@@ -64,7 +64,8 @@ async def test_row_086_what_a_client_does_stays_private_at_home(place: Place) ->
 
 async def test_row_087_homework_has_a_safe_time_and_place(place: Place) -> None:
     dose = {"when": ["evening"], "minutes": 10, "count": 3}
-    given = await place.given(activity=library_id("safe-place"), dose=dose)
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
+    given = await place.given(activity=library_id("safe-place"), dose=dose, starts=tomorrow)
     where = "In the garden shed, when the others are out"
     assert (await place.act(given, "intend", where=where))["intention"] == {"where": where}
     assert (await got(place.api(), f"assignments/{given['id']}"))["intention"] == {"where": where}
