@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fhir_mappings.observation import labels
+from schemas import references
 from schemas.library import BASE
 
 JsonObject = dict[str, Any]
@@ -15,9 +16,27 @@ POST: Final = f"{BASE}/NamingSystem/group-post"
 """Identifiers of what a member gets of a post: `{post id}/{Patient id}`."""
 _KEPT: Final = ("language", "category", "priority", "medium", "topic", "payload", "note")
 """What a member gets as it was written."""
+_REFERENCES: Final = ("subject", "sender", "recipient", "inResponseTo")
 _WORDS: Final = ("payload", "note", "topic")
 """What nobody has any more once it was taken back."""
 _STAFF: Final = ("Practitioner/", "PractitionerRole/")
+
+
+def local(message: Mapping[str, Any] | None, base: str) -> JsonObject | None:
+    """The message with references to what is here as `Type/id`, however they are written."""
+    if message is None:
+        return None
+    named = {name: message[name] for name in _REFERENCES if name in message}
+    return {**message, **{name: _local(value, base) for name, value in named.items()}}
+
+
+def _local(value: Any, base: str) -> Any:
+    if isinstance(value, list):
+        return [_local(each, base) for each in value]
+    found = references.literal(value.get("reference", ""))
+    if found is None or found.base not in (None, base):
+        return value
+    return {**value, "reference": f"{found.type}/{found.id}"}
 
 
 def group_of(message: Mapping[str, Any] | None) -> str | None:
@@ -36,9 +55,13 @@ def is_out(message: Mapping[str, Any] | None) -> bool:
     return (message or {}).get("status") == "completed"
 
 
-def other_clients(message: Mapping[str, Any] | None) -> list[str]:
-    """The Patients whom it goes to, but for the one whose it is."""
-    return [each for each in _recipients(message) if each.startswith("Patient/") and each != author_of(message)]
+def goes_past(message: Mapping[str, Any] | None) -> str | None:
+    """The element by which it would get into another Patient's record, if one does."""
+    said = (message or {}).get("sender", {}).get("reference", "")
+    for element, named in (("recipient", _recipients(message)), ("sender", [str(said)])):
+        if any(each.startswith("Patient/") and each != author_of(message) for each in named):
+            return element
+    return None
 
 
 def _recipients(message: Mapping[str, Any] | None) -> list[str]:

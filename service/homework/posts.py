@@ -26,11 +26,11 @@ async def follow(call: Call, store: Store, change: Change, planned: Planned) -> 
     """
     if planned.call_of(change) is None:
         return
-    after = change.resource
-    before = None if change.before is None else store.current(change.before)
+    after = group_post.local(change.resource, call.base)
+    before = group_post.local(None if change.before is None else store.current(change.before), call.base)
     group_id = group_post.group_of(after) or group_post.group_of(before)
     if call.grant.shape.is_client:
-        await _require_moderation(call, store, change, planned)
+        await _require_moderation(call, store, change, after, planned)
     if group_id is None or not (group_post.is_out(before) or group_post.is_out(after)):
         return
     held = await _held(call, store, change.id) if before is not None else {}
@@ -50,10 +50,13 @@ async def follow(call: Call, store: Store, change: Change, planned: Planned) -> 
         )
 
 
-async def _require_moderation(call: Call, store: Store, change: Change, planned: Planned) -> None:
-    after = change.resource
-    if group_post.other_clients(after):
-        raise _refused(change, "recipient", "A client writes to their therapist, or to their group (recipient Group)")
+async def _require_moderation(
+    call: Call, store: Store, change: Change, after: JsonObject | None, planned: Planned
+) -> None:
+    element = group_post.goes_past(after)
+    if element is not None:
+        sentence = "A client writes in their own name to their therapist, or to their group (recipient Group)"
+        raise _refused(change, element, sentence)
     group_id = group_post.group_of(after)
     if group_id is None:
         return

@@ -55,6 +55,19 @@ async def copies(http: httpx.AsyncClient, of: str = "post-ann") -> list[Json]:
     return [each["resource"] for each in answer.json().get("entry", ())]
 
 
+async def test_no_way_of_writing_a_reference_goes_past_the_therapist(clinic: Clinic) -> None:
+    ann, base = await client(clinic, "ann"), clinic.house.base
+    for each in (f"{base}/Patient/ben", "Patient/ben/_history/1", f"{base}/Patient/ben/_history/1"):
+        for element in ({"recipient": [to(each)]}, {"sender": to(each)}):
+            answer = await ann.put("Communication/post-ann", json=post() | element)
+            assert answer.status_code == 403, (each, answer.text)
+    absolute = post(status="completed", recipient=[to(f"{base}/Group/g")])
+    assert (await ann.put("Communication/post-ann", json=absolute)).status_code == 403
+    waiting = await written(ann, absolute | {"status": "preparation"})
+    await written(await thera(clinic), waiting | {"status": "completed"}, 200)
+    assert len(await copies(clinic.system)) == 2
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -62,6 +75,7 @@ async def copies(http: httpx.AsyncClient, of: str = "post-ann") -> list[Json]:
         {"recipient": [to("Patient/ben")]},
         {"recipient": [to("Group/g"), to("Patient/ben")]},
         {"recipient": [to("Group/elsewhere")]},
+        {"sender": to("Patient/ben")},
     ],
 )
 async def test_a_client_writes_to_nobody_past_the_therapist(clinic: Clinic, change: Json) -> None:
