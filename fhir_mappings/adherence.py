@@ -139,11 +139,11 @@ def progress(task: Mapping[str, Any]) -> tuple[int, int] | None:
 def outcome(task: Mapping[str, Any]) -> str:
     """How an assignment went."""
     said = business_status(task)
+    status = str(task.get("status"))
+    if status == "completed":  # also where a next one took its place: what was done stays done
+        return PARTLY if said == "partially-done" else DONE
     if said == "carried-over":
         return LEFT_OUT
-    status = str(task.get("status"))
-    if status == "completed":
-        return PARTLY if said == "partially-done" else DONE
     if status == "cancelled":
         return NOT_DONE if said == "missed" else LEFT_OUT
     return _OUTCOMES.get(status, OPEN)
