@@ -83,7 +83,7 @@ class Engine:
 
     def __init__(self, settings: Settings, database_url: str) -> None:
         self.settings = settings
-        self.clock: Callable[[], datetime] = dates.clock
+        self.clock: Callable[[], datetime] = lambda: dates.clock()
         """What time it is; tests and simulations set it."""
         self.database = Database(
             database_url,

@@ -154,7 +154,10 @@ async def _complete(call: Call, store: Store, change: Change, planned: Planned) 
     writing = {each.id: each.resource for each in planned.of("Task")}
     held = {each.id: each for each in await asking(call, store, response, OPEN) if each.id not in writing}
     tasks = [{**task, "id": task_id} for task_id, task in writing.items() if task is not None]
-    tasks += [each.resource(store.codec) for each in held.values()]
+    for each in held.values():
+        task = each.resource(store.codec)
+        planned.seen["Task", each.id] = (task, each.stored)  # the head among them is told next
+        tasks.append(task)
     answered = answered_task(tasks, response)
     if answered is None:
         return None

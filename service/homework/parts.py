@@ -27,6 +27,9 @@ async def one(call: Call, store: Store, planned: Planned, type_name: str, resour
     if any(change.id == resource_id for change in planned.of(type_name)):
         resource = planned.resource(type_name, resource_id)
         return None if resource is None else Held(resource_id, resource, None)
+    seen = planned.seen.get((type_name, resource_id))
+    if seen is not None:
+        return Held(resource_id, *seen)
     for each in await found(call, store, type_name, [("_id", resource_id)], 1):
         return Held(each.id, each.resource(store.codec), each.stored)
     return None

@@ -26,6 +26,8 @@ class Planned:
         self._store = store
         self._now = asked[0][0].now
         self._policy: HomeworkPolicy | None = None
+        self.seen: dict[tuple[str, str], tuple[JsonObject, Stored]] = {}
+        """What a rule has read of the store, by type and id, for those after it."""
         self.events: list[Event] = []
         """What the webhooks that listen are told of."""
         self.audits: list[AuditRecord] = []

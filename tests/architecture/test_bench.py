@@ -16,5 +16,5 @@ def test_every_workload_runs_without_an_error(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads(written.read_text())["results"]
-    assert len(results) == 22
+    assert len(results) == 23
     assert all(each["requests"] > 0 for each in results)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from fhir_mappings.prescription import Assignment, service_request
-from schemas import library
+from schemas import dates, library
 
 JsonObject = dict[str, Any]
 LABELS = [
@@ -267,7 +267,9 @@ def phq9(rng: random.Random, patient: str, based_on: str | None, at_risk: bool =
         for item, coding in zip(asked, chosen, strict=True)
     ]
     made = _response(rng, PHQ9, patient, items)
-    return made if based_on is None else {**made, "basedOn": [_reference(based_on)]}
+    if based_on is None:
+        return made
+    return {**made, "authored": dates.instant(dates.clock()), "basedOn": [_reference(based_on)]}
 
 
 RATINGS: dict[str, Callable[[random.Random, str, str], JsonObject]] = {

@@ -4,6 +4,7 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from schemas import dates, json
 ENTRIES_TOGETHER = 90
 UPDATED_PER_CALLER = 4
 CANDIDATES = 60
+_COURSE = timedelta(weeks=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ async def _create_observation(stage: Stage) -> Workload:
 
 
 async def _answer_phq9(stage: Stage, at_risk: bool = False) -> Workload:
-    """Every answer completes a Task of its own, assigned before."""
+    """Every answer does this week's PHQ-9 of a weekly series of its own, assigned before; the series' head is told."""
     count = CALLERS * 8 + int(stage.seconds * 300)
     whose = [stage.rng.choice(stage.persons) for _ in range(count)]
     requests: list[str] = []
@@ -93,7 +95,8 @@ async def _answer_phq9(stage: Stage, at_risk: bool = False) -> Workload:
 
 def _assignment(person: Person) -> Assignment:
     now = dates.instant(dates.clock())
-    return Assignment(person.patient, person.practitioner, KINDS["PHQ9Measure"], now[:10], now[:10], now)
+    end = dates.instant(dates.clock() + _COURSE)
+    return Assignment(person.patient, person.practitioner, KINDS["PHQ9Measure"], now[:10], end[:10], now)
 
 
 async def _update_task(stage: Stage) -> Workload:

@@ -175,6 +175,15 @@ def test_a_condition_is_said_in_words(condition: Json, hint: str) -> None:
     assert blocks[1] == Lines("Question?", 1, hint)
 
 
+def test_a_note_that_does_not_always_apply_says_when_it_does() -> None:
+    first = {"linkId": "f", "type": "string", "text": "First?"}
+    tea = {"question": "f", "operator": "!=", "answerCoding": {"code": "x", "display": "tea"}}
+    answered = {"question": "f", "operator": "exists", "answerBoolean": True}
+    note = {"linkId": "n", "type": "display", "text": "Look again.", "enableWhen": [answered, tea]}
+    blocks = worksheet({"item": [first, note]}, wording("en"))
+    assert blocks[1] == Text("Only if your answer to “First?” is: ≠ tea. Look again.")
+
+
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
 def test_every_form_of_the_library_can_be_printed_whole(path: Path) -> None:
     form = json.loads(path.read_text())
