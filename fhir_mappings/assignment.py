@@ -22,13 +22,11 @@ def matches(task: Mapping[str, Any], response: Mapping[str, Any]) -> bool:
 
     It belongs to it when both are based on the same request or plan, or when the Task already lists the response as its
     output (a saved draft). Versions count where both name one: an app that answers without saying a version answers
-    what it was asked. The head of a series is done by its parts, and a time that has not begun only by an answer that
-    says so: else one answer too many in a week would do the next one's homework.
+    what it was asked. The head of a series is done by its parts, never by one answer.
     """
     return (
         task.get("status") in OPEN
         and made_until(task) is None
-        and (_lists(task, response) or not _is_later(task, response))
         and any(_same_canonical(asked, response.get("questionnaire", "")) for asked in asked_for(task))
         and _same_subject(task, response)
         and (_lists(task, response) or _shares_request(task, response))
@@ -116,12 +114,6 @@ def _key(reference: Mapping[str, Any]) -> tuple[Any, ...] | None:
 def _window(task: Mapping[str, Any]) -> dates.Interval:
     period = task.get("restriction", {}).get("period", {})
     return dates.period(period.get("start"), period.get("end"))
-
-
-def _is_later(task: Mapping[str, Any], response: Mapping[str, Any]) -> bool:
-    """Whether the Task is one time of a series that had not begun when the answer was given."""
-    authored = response.get("authored")
-    return "partOf" in task and authored is not None and _window(task).lo > dates.interval(authored).lo
 
 
 def _in_window(task: Mapping[str, Any], response: Mapping[str, Any]) -> bool:
