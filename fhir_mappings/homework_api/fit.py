@@ -4,7 +4,7 @@ Nothing is refused for it: a therapist may know better, and is told before the c
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from fhir_mappings.homework_api import library
@@ -27,7 +27,7 @@ def _age(fit: Fit, client: JsonObject, today: date) -> Iterator[str]:
         return
     # Of a birth date that is only a year or a month, the age that comes nearest to fitting counts.
     span = dates.interval(born)
-    youngest, oldest = (_years(each, today) for each in (span.hi.date(), span.lo.date()))
+    youngest, oldest = (_years(each.date(), today) for each in (span.hi - timedelta(seconds=1), span.lo))
     least, most = fit.least_age, fit.most_age
     if (least is not None and oldest < least) or (most is not None and youngest > most):
         yield f"It is meant for {_meant(least, most)}, and the client is {youngest}"
