@@ -184,8 +184,8 @@ def task(assignment: Assignment, request: str) -> dict[str, Any]:
     }
     if assignment.is_group:
         body["restriction"] = {"period": assignment.period, "recipient": [{"reference": assignment.patient}]}
-    if assignment.language is not None:
-        body["language"] = assignment.language
+    if assignment.language is not None and "language" in activity:
+        body["language"] = activity["language"]  # which may be another: not everything is translated
     if assignment.set is not None:
         body["groupIdentifier"] = {"system": _SET, "value": assignment.set}
     if assignment.goals:

@@ -20,11 +20,10 @@ _INTENT: Final = MappingProxyType({"ready": "order", "offer": "plan", "draft": "
 
 def activity(new: NewAssignment, found: Mapping[str, Any] | None, form: Mapping[str, Any] | None) -> JsonObject:
     """What is to be done: an activity of the library with what the therapist changed, or words of their own."""
-    made = dict(found or {})
-    texts = {"title": new.title, "purpose": new.why, "usage": new.instructions}
-    made |= {name: text for name, text in texts.items() if text is not None}
-    if new.title is not None:
-        made["description"] = new.title
+    texts = {"title": new.title, "description": new.title, "purpose": new.why, "usage": new.instructions}
+    said = {name: text for name, text in texts.items() if text is not None}
+    # A translation of the library's words would take the place of the therapist's.
+    made = {name: value for name, value in (found or {}).items() if name.removeprefix("_") not in said} | said
     if new.type is not None or "code" not in made:
         made["code"] = {"coding": [vocabulary.coding("activity-type", new.type or "custom")]}
     made["code"] = {**made["code"], "text": made.get("title") or made["code"].get("text", "Homework")}
