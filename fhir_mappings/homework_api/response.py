@@ -59,11 +59,16 @@ def answered(found: JsonObject, items: Sequence[JsonObject], *, status: str, at:
     return {**kept, "status": status, "authored": at, **({"item": list(items)} if items else {})}
 
 
+def hung(task: JsonObject, reference: str) -> JsonObject:
+    """The Task with an answer hanging on it, so that it is this one that the answer does."""
+    row = {"type": form_type("questionnaire-response"), "valueReference": {"reference": reference}}
+    return {**task, "output": [*task.get("output", ()), row]}
+
+
 def begun(task: JsonObject, reference: str) -> JsonObject:
     """The Task with an answer that was begun hanging on it; in progress where it had only been waiting."""
-    row = {"type": form_type("questionnaire-response"), "valueReference": {"reference": reference}}
     status = "in-progress" if task["status"] in ("requested", "accepted", "ready") else task["status"]
-    return {**task, "status": status, "output": [*task.get("output", ()), row]}
+    return {**hung(task, reference), "status": status}
 
 
 def answers(found: Mapping[str, Any], questionnaire: Mapping[str, Any] | None) -> Answers:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from fhir_mappings.assignment import asked_for
+from fhir_mappings.assignment import OPEN, asked_for
 from fhir_mappings.homework_api import fill as filling
 from fhir_mappings.homework_api import response as responses
 from fhir_mappings.homework_api.element import ids_of
 from fhir_mappings.homework_api.fill import Filled
+from fhir_mappings.occurrence import made_until
 from schemas import ids, json
 from schemas.homework.answers import ChangedAnswers, Submission
 from schemas.outcome import Issue
@@ -100,10 +101,21 @@ async def _begun(ask: Ask) -> tuple[JsonObject, JsonObject]:
         private=ask.body.private,
     )
     name = f"urn:uuid:{ids.new(ask.call.now.timestamp())}"
-    writes = [Write(made, None, name, _pointers(filled))]
-    # A draft hangs on its assignment from the start; one that is complete is hung there by the server.
-    writes += [] if ask.body.submit else [changed(responses.begun(task, name), task)]
+    writes = [Write(made, None, name, _pointers(filled)), *_hung(ask, task, name)]
     return (await ask.write(writes))[0], form
+
+
+def _hung(ask: Ask, task: JsonObject, reference: str) -> list[Write]:
+    """The assignment with the answers hanging on it from the start: of a series it is the one that was named.
+
+    Answers to a series as a whole are done by the time that they fall into, and those to what is over change it no more.
+    """
+    if ask.body.submit:
+        is_one = task["status"] in OPEN and made_until(task) is None
+        return [changed(responses.hung(task, reference), task)] if is_one else []
+    # Only who does the homework begins it: what a therapist copies from paper is begun by being submitted.
+    begins = ask.is_client or ask.author is None
+    return [changed((responses.begun if begins else responses.hung)(task, reference), task)]
 
 
 async def _require_no_draft(ask: Ask, task: JsonObject) -> None:
