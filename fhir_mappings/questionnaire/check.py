@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from fhir_mappings.expressions import Behaviour
-from fhir_mappings.questionnaire.compiled import Bound, CompiledQuestionnaire, Item
+from fhir_mappings.questionnaire.compiled import Bound, CompiledQuestionnaire, Files, Item
 from fhir_mappings.questionnaire.enablement import Enabled
 from fhir_mappings.questionnaire.values import compare, span, value_name
 from schemas.outcome import Issue
@@ -212,7 +212,27 @@ def beyond(name: str, value: Any, item: Item) -> list[tuple[str, str, str]]:
     if item.decimal_places is not None and _decimal_places(value) > item.decimal_places:
         sentence = f"answer with at most {item.decimal_places} digits after the decimal point"
         found.append(("value", "answer-decimal-places", sentence))
+    if item.files is not None and name == "valueAttachment":
+        found += _beyond_files(value, item.files)
     return found
+
+
+def _beyond_files(attachment: Mapping[str, Any], files: Files) -> list[tuple[str, str, str]]:
+    found: list[tuple[str, str, str]] = []
+    kind = str(attachment.get("contentType", "")).partition(";")[0].strip().lower()
+    if files.kinds and kind not in files.kinds and f"{kind.partition('/')[0]}/*" not in files.kinds:
+        found.append(
+            ("value", "answer-file-type", f"send a file of type {' or '.join(files.kinds)}, named in contentType")
+        )
+    if files.megabytes is not None and _bytes(attachment) > files.megabytes * 1_000_000:
+        found.append(("too-long", "answer-file-size", f"send a file of at most {files.megabytes} MB"))
+    return found
+
+
+def _bytes(attachment: Mapping[str, Any]) -> int:
+    """How large the file is: what is sent along counts, else what is said of it."""
+    data = "".join(str(attachment.get("data", "")).split())
+    return len(data) * 3 // 4 - data[-2:].count("=") if data else int(attachment.get("size", 0))
 
 
 def _choose(item: Item) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -25,6 +26,14 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """What an attachment may be: at most so many megabytes (maxSize), of one of these MIME types, if they are said."""
+
+    megabytes: Decimal | None
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One item of a Questionnaire; `place` counts its position among its siblings."""
 
@@ -42,6 +51,7 @@ class Item:
     min_length: int | None
     max_length: int | None
     decimal_places: int | None
+    files: Files | None
     plain: bool
     """No limit of its own: an answer of the right type is a right answer."""
     codes: tuple[Code, ...]
@@ -107,7 +117,7 @@ def _item(row: Mapping[str, Any], place: int, contained: Mapping[Any, Any], inhe
     children = _items(row, contained, "own" if extract == "own" else None)
     low, high = _bound(row, "minValue"), _bound(row, "maxValue")
     lengths = (_integer(row, "minLength"), row.get("maxLength"), _integer(row, "maxDecimalPlaces"))
-    allowed = options.compile_options(row, contained)
+    allowed, files = options.compile_options(row, contained), _files(row)
     return Item(
         link_id=row["linkId"],
         type=row["type"],
@@ -123,7 +133,8 @@ def _item(row: Mapping[str, Any], place: int, contained: Mapping[Any, Any], inhe
         min_length=lengths[0],
         max_length=lengths[1],
         decimal_places=lengths[2],
-        plain=(allowed, low, high, *lengths) == (None,) * 6,
+        files=files,
+        plain=(allowed, files, low, high, *lengths) == (None,) * 7,
         codes=_codes(row.get("code", ())),
         code=MappingProxyType({"coding": row["code"]}) if row.get("code") else None,
         extract=extract,
@@ -162,6 +173,16 @@ def _bound(element: Mapping[str, Any], name: str) -> Bound | None:
             covered = values.span(value, extension[value]) if value else None
             return Bound(covered[0], covered[1], str(extension[value])) if covered else None
     return None
+
+
+def _files(row: Mapping[str, Any]) -> Files | None:
+    kinds = tuple(
+        str(each.get("valueCode")).lower()
+        for each in row.get("extension", ())
+        if each.get("url") == _EXTENSION + "mimeType"
+    )
+    size = _extension(row, _EXTENSION + "maxSize")
+    return Files(None if size is None else Decimal(str(size)), kinds) if kinds or size is not None else None
 
 
 def _extract(element: Mapping[str, Any], inherited: str | None) -> str | None:
