@@ -7,6 +7,8 @@ from schemas.ratings import MEASURE, Ends, scales
 
 JsonObject = dict[str, Any]
 _ENDS: Final = ("low", "high")
+_SURE: Final = 7
+"""Of 10: how sure somebody is who is likely to do it."""
 
 
 class Fault(NamedTuple):
@@ -54,6 +56,14 @@ def faults(observation: Mapping[str, Any]) -> Iterator[Fault]:
         if ends_of(part.get("code")) is not None:
             ends = _told(part) or told or ends_of(part.get("code"))
             yield from _off(f"Observation.component[{at}]", part, ends)
+
+
+def is_unsure(observation: Mapping[str, Any]) -> bool:
+    """Whether it says that somebody is less than 7 of 10 sure to do a piece of homework."""
+    codes = {(each.get("system"), each.get("code")) for each in observation.get("code", {}).get("coding", ())}
+    value = _rated(observation)
+    about = any(each.get("reference", "").startswith("Task/") for each in observation.get("focus", ()))
+    return about and (MEASURE, "confidence") in codes and value is not None and value[1] < _SURE
 
 
 def _off(where: str, holder: Mapping[str, Any], ends: Ends | None) -> Iterator[Fault]:

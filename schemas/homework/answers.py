@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from schemas.homework.model import Id, Language, Model, Moment, References
+from schemas.homework.model import Id, Language, Model, Moment, Notices, References
 
 Kind = Literal[
     "text", "long-text", "number", "decimal", "yes-no", "date", "date-time", "time", "choice", "choice-or-text", "link",
@@ -100,6 +100,7 @@ class Answers(Model):
     at: str | None = None
     answers: Answered
     private: bool = Field(default=False, description="Whether only the client sees them")
+    notices: Notices = None
     version: int
     changed_at: str
     fhir: References

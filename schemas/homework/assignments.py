@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.homework.model import Id, Line, Model, Moment, Note, Ratio, References, Text
+from schemas.homework.model import Id, Line, Model, Moment, Note, Notices, Ratio, References, Text
 from schemas.homework.vocabulary import ActivityType, BarrierCode, listed, one_of
 
 STATES: Final = (
@@ -170,6 +170,7 @@ class Assignment(Model):
     cautions: tuple[str, ...] | None = Field(
         default=None, description="What may not suit this client, told to whoever has just given it; it is no refusal"
     )
+    notices: Notices = None
     handout: str | None = Field(
         default=None, description="A page to print, in the client's language, or PDF by Accept; with the same token"
     )

@@ -64,6 +64,19 @@ class Note(Model):
     at: str | None = Field(default=None, description="When")
 
 
+class Notice(Model):
+    """What the server says beside what it wrote."""
+
+    code: str = Field(description="Which of the codes of the error list", examples=["crisis-information"])
+    text: str = Field(description="Words; those of crisis-information are for the client, to be shown at once")
+
+
+Notices = Annotated[
+    tuple[Notice, ...] | None,
+    Field(description="What the server says beside what it has just written; read it to know"),
+]
+
+
 class Ratio(Model):
     """So many of so many."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from schemas.homework.model import Id, Line, Model, Moment, References, Text
+from schemas.homework.model import Id, Line, Model, Moment, Notices, References, Text
 from schemas.homework.vocabulary import listed, one_of
 from schemas.ratings import scales
 
@@ -88,6 +88,7 @@ class Rating(_Rated):
     id: Id
     client: Id | None = None
     by: str | None = Field(default=None, description="Who said it, as a FHIR reference")
+    notices: Notices = None
     version: int
     fhir: References
 

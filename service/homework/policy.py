@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from time import monotonic
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from weakref import WeakKeyDictionary
 from zoneinfo import available_timezones
 
@@ -76,6 +76,8 @@ class HomeworkPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     """After how many occurrences not done in a row the therapist is asked about something simpler."""
     load_minutes_week: Annotated[int, Meta(ge=1, le=10080)] = 420
     """How many minutes of homework a week are still called realistic."""
+    publish_needs: frozenset[Literal["rationale", "instruction"]] = frozenset()
+    """What homework has to say before a client sees it."""
 
 
 DEFAULT: Final = HomeworkPolicy()

@@ -11,8 +11,10 @@ from service.homework import (
     attainment,
     group,
     instruments,
+    load,
     posts,
     prescribed,
+    publishing,
     ratings,
     risk,
     series,
@@ -27,6 +29,7 @@ Rule = Callable[[Call, Store, Change, Planned], Awaitable[None]]
 """Looks at one change and plans what follows; sends no statement where nothing does."""
 RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("Task", task.follow),
+    ("Task", publishing.follow),
     ("Task", series.keep),
     ("Task", risk.follow_task),
     ("Questionnaire", instruments.follow),
@@ -38,6 +41,7 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("Task", series.follow),
     ("ServiceRequest", prescribed.follow),
     ("Task", adherence.follow),
+    ("Task", load.follow),
     ("Observation", attainment.follow),
     *((name, sharing.follow) for name in sharing.SHAREABLE),
     *((name, outbox.follow) for name in homework_event.TYPES),

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from pydantic import BaseModel
 
 from schemas import dates, ids, json
-from schemas.homework.model import written
+from schemas.homework.model import Notice, written
 from service.audit import AuditRecord
 from service.call import Call, Conditions, Reply
 from service.errors import BadRequest, HearthError, NotFound, PreconditionRequired, Unprocessable
@@ -81,6 +81,8 @@ class Ask:
     query: Any = None
     body: Any = None
     records: list[AuditRecord] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    """What was said beside what was written."""
 
     @property
     def now(self) -> str:
@@ -184,6 +186,7 @@ class Ask:
             raise
         self.records += reply.audits
         answered: list[JsonObject] = json.decode(reply.content or b"")["entry"]
+        self.notices = [notice for each in answered for notice in _notices(each["response"])]
         return [each["resource"] for each in answered]
 
     def require_version(self) -> None:
@@ -248,6 +251,8 @@ class Ask:
     def reply(self, model: BaseModel, status: int = 200, *, of: JsonObject | None = None, at: str = "") -> Reply:
         """An object as the answer; `of` is the resource whose version is its ETag, `at` its address in the API."""
         patient = None if of is None else patient_of(of["resourceType"], of["id"], of, self.call.base)
+        if self.notices and "notices" in type(model).model_fields:
+            model = model.model_copy(update={"notices": tuple(self.notices)})
         return Reply(
             status,
             json.encode(written(model)),
@@ -301,6 +306,13 @@ def _entry(write: Write) -> JsonObject:
         return entry | {"request": {"method": "POST", "url": name}}
     request = {"method": "PUT", "url": f"{name}/{resource['id']}", "ifMatch": f'W/"{write.version}"'}
     return entry | {"request": request}
+
+
+def _notices(response: JsonObject) -> list[Notice]:
+    return [
+        Notice(code=each["details"]["coding"][0]["code"], text=each["diagnostics"])
+        for each in response.get("outcome", {}).get("issue", ())
+    ]
 
 
 def changed(resource: JsonObject, before: JsonObject, pointers: Mapping[str, str] | None = None) -> Write:

@@ -41,6 +41,8 @@ _TASK_POINTERS: Final = {
     "restriction": "#/due",
     "reasonReference": "#/goals",
     "input": "#/form",
+    "input.where(type.coding.code='rationale')": "#/why",
+    "input.where(type.coding.code='instruction')": "#/instructions",
     "encounter": "#/session",
     "groupIdentifier": "#/set",
     "for": "#/client",

@@ -474,3 +474,24 @@ async def test_pictures_and_pages_are_where_the_answers_say(practice: Any, kim: 
         answer = await practice.system.get(address)
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"].startswith(media_type)
+
+
+async def test_an_answer_that_tells_of_risk_is_answered_with_words_that_help(
+    robin: httpx.AsyncClient, kim: httpx.AsyncClient
+) -> None:
+    form = next(
+        each
+        for each in (await kim.get("library/forms", params={"title": "PHQ-9"})).json()["items"]
+        if "phq-9|" in each["url"]
+    )
+    made = await given(kim, form=form["id"])
+    asked = {each["key"]: each for each in form["questions"] if each["kind"] == "choice"}
+    last = next(each for each in asked.values() if each["key"] in ("44260-8", "/44260-8"))
+    body = {"answers": {last["key"]: last["options"][1]["value"]}}
+    answer = await robin.post(f"assignments/{made['id']}/answers", json=body)
+    assert answer.status_code == 201, answer.text
+    (notice,) = answer.json()["notices"]
+    assert notice["code"] == "crisis-information"
+    assert "your safety" in notice["text"]
+    held = (await robin.get(f"answers/{answer.json()['id']}")).json()
+    assert "notices" not in held
