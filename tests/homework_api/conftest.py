@@ -89,8 +89,8 @@ def team(client: str, practitioner: str) -> dict[str, Any]:
     }
 
 
-def proposal(name: str) -> dict[str, Any]:
-    """What a rule proposes for Robin."""
+def proposal(name: str, day: str) -> dict[str, Any]:
+    """What a rule proposed for Robin on a day."""
     system = "https://hearth.health/fhir/CodeSystem"
     return {
         "resourceType": "Task",
@@ -107,7 +107,7 @@ def proposal(name: str) -> dict[str, Any]:
         "for": to("Patient/robin"),
         "owner": to("Practitioner/kim"),
         "focus": to("Task/ladder"),
-        "authoredOn": "2026-11-20T08:00:00Z",
+        "authoredOn": f"{day}T08:00:00Z",
         "reasonCode": {"coding": [{"system": f"{system}/shaping-rule", "code": "suds-low"}]},
         "input": [{"type": {"text": "evidence"}, "valueReference": to("Task/step-3")}],
     }
@@ -135,7 +135,9 @@ async def opened(house: Any) -> AsyncIterator[Practice]:
             {"resourceType": "Practitioner", "id": "kim"},
             {"resourceType": "Practitioner", "id": "alex"},
         )
-        await made.put(team("robin", "kim"), team("sam", "alex"), proposal("up"), proposal("again"))
+        await made.put(
+            team("robin", "kim"), team("sam", "alex"), proposal("up", "2026-11-19"), proposal("again", "2026-11-20")
+        )
         await made.put(*(team(name, "kim") for name in FRIENDS))
         yield made
         for each in made.opened:
