@@ -10,6 +10,7 @@ from typing import Any, Final
 from fhir_mappings import adherence as counts
 from fhir_mappings.adherence import Occurrence
 from fhir_mappings.adherence_observation import Span
+from fhir_mappings.group_work import group_of
 from service.call import Call
 from service.engine import Engine
 from service.homework import own, policy
@@ -38,7 +39,7 @@ async def tally(engine: Engine, tenant: Tenant, now: datetime) -> None:
 
 
 async def _tally(call: Call, store: Store, head: JsonObject, choices: HomeworkPolicy) -> None:
-    if not counts.is_head(head):
+    if not counts.is_head(head) or group_of(head) is not None:  # of a group each member has their own
         return
     zone = await zone_for(call, store, head, choices)
     today = call.now.astimezone(zone).date()

@@ -143,3 +143,20 @@ async def test_a_week_ends_by_the_clients_own_calendar(house: Any, clinic: Clini
     await tick(house, datetime(2026, 1, 11, 12, tzinfo=UTC))
     (found,) = await written(clinic.system)
     assert found["identifier"][0]["value"] == "head/2026-01-05"
+
+
+async def test_a_groups_homework_keeps_nobodys_week_from_being_written(house: Any, clinic: Clinic) -> None:
+    member = {
+        "resourceType": "Group",
+        "id": "circle",
+        "type": "person",
+        "actual": True,
+        "member": [{"entity": to("Patient/ann")}],
+    }
+    await clinic.put(member, head() | {"id": "circles", "for": to("Group/circle"), "owner": to("Practitioner/kim")})
+    await tick(house, datetime(2026, 1, 12, 1, tzinfo=UTC))
+    (found,) = await written(clinic.system)
+    assert found["identifier"][0]["value"] == "head/2026-01-05"
+    assert (await clinic.system.get(f"Observation?subject=Group/circle&code={ADHERENCE}&_summary=count")).json()[
+        "total"
+    ] == 0
