@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from service.simulation.play import Tally
 
 TENANT: Final = "simulation"
+_WEST: Final = timedelta(hours=9)
+"""By then the last day has ended wherever the clients live."""
 
 
 def simulate(
@@ -36,7 +38,9 @@ def simulate(
     """Play a made-up clinic into a new tenant: clients, homework, answers, scores. Nobody in it exists."""
     settings = settings_of(data_dir=data_dir, database_url=database_url)
     try:
-        first = dates.clock().date() - timedelta(weeks=weeks) if begin is None else date.fromisoformat(begin)
+        # In the morning it is still yesterday in the west: nothing is played that has not been yet.
+        today = (dates.clock() - _WEST).date()
+        first = today - timedelta(weeks=weeks) if begin is None else date.fromisoformat(begin)
     except ValueError:
         fail(f"--begin {begin} is no day; write it as 2026-01-05")
     with embedded.database_url(settings) as url:

@@ -26,12 +26,15 @@ _ZONES: Final = {
     "nl": ("Europe/Amsterdam",),
 }
 
+_WEARING: Final = 0.35
+_FINISHING: Final = 5
+"""One client in so many is done when the play ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Programme:
     """What is assigned: the daily or weekly activities by name, and the measure, with its typical score at the start."""
 
-    goal: str
     activities: tuple[str, ...]
     measure: str
     start: float
@@ -39,10 +42,10 @@ class Programme:
 
 PROGRAMMES: Final[Mapping[str, Programme]] = MappingProxyType(
     {
-        "low mood": Programme("Do more of what gives me something", ("behavioural-activation",), "phq-9", 14.5),
-        "worry": Programme("Talk to people without going over it for days", ("graded-exposure",), "gad-7", 12.5),
-        "sleep": Programme("Get up rested on most days", ("sleep-diary", "slow-breathing"), "phq-9", 11.0),
-        "self-worth": Programme("Notice what went well", ("gratitude-journal", "thought-record"), "phq-9", 12.0),
+        "low mood": Programme(("behavioural-activation",), "phq-9", 14.5),
+        "worry": Programme(("graded-exposure",), "gad-7", 12.5),
+        "sleep": Programme(("sleep-diary", "slow-breathing"), "phq-9", 11.0),
+        "self-worth": Programme(("gratitude-journal", "thought-record"), "phq-9", 12.0),
     }
 )
 
@@ -72,6 +75,16 @@ class Client:
     def id(self) -> str:
         """The logical id."""
         return f"sim-{self.number:04d}"
+
+    @property
+    def wears(self) -> bool:
+        """Whether they wear a watch that tells of steps and sleep."""
+        return self.chance(0, "watch").random() < _WEARING
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether their homework goes on after the weeks that are played."""
+        return self.number % _FINISHING != 0
 
     def chance(self, day: int, what: str) -> Random:
         """The chance of one thing on one day: the same whatever else is asked before."""
