@@ -32,10 +32,11 @@ def summary(bundle: Mapping[str, Any], client: str, page: str) -> Summary:
 
 
 def _section(told: Mapping[str, Any]) -> Section:
+    said, title = lines(told.get("text", {}).get("div", "")), told.get("title")
     return Section(
         name=code(told.get("code"), _SECTION) or "other",
-        title=told.get("title"),
-        lines=lines(told.get("text", {}).get("div", "")),
+        title=title,
+        lines=said[1:] if said[:1] == (title,) else said,  # the caption of a table
         about=tuple(each["reference"] for each in told.get("entry", ())) or None,
     )
 

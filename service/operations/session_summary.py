@@ -4,8 +4,11 @@ https://hl7.org/fhir/R4/operations.html
 """
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
+from fhir_mappings.timing import edges
 from fhir_mappings.zones import zone_of
 from schemas import references
 from schemas.measures import measures
@@ -16,7 +19,7 @@ from service.homework.policy import HomeworkPolicy
 from service.interactions.operations import FHIR_JSON
 from service.interactions.read import existing
 from service.operations.chart import language_of
-from service.operations.parameters import asked, malformed
+from service.operations.parameters import Asked, asked, malformed
 from service.operations.trend import deviation
 from service.pictures.palette import Theme
 from service.pictures.picture import in_turn
@@ -45,13 +48,14 @@ async def session_summary(call: Call, store: Store) -> Reply:
     patient, requests = await _subject(call, store)
     whose = patient.reference.removeprefix("Patient/")
     choices = await policy.known(store.connection, store.tenant_id)
-    start, end = given.date("start"), given.date("end")
-    since = start.lo if start is not None else await last_session(call, store, whose)
-    time = time_of(since, call.now if end is None else end.hi, zone_of(patient.body, choices.zone))
+    zone = zone_of(patient.body, choices.zone)
+    start, end = _edges(given, "start", zone), _edges(given, "end", zone)
+    since = start[0] if start is not None else await last_session(call, store, whose)
+    time = time_of(since, call.now if end is None else end[1], zone)
     if time.until <= time.start:
         raise malformed("end", "end lies before start")
     language = language_of(given, patient.body)
-    found = await gathered(call, store, patient, time, requests)
+    found = await gathered(call, store, patient, time, requests, language)
     said = told(found, choices, language)
     if call.accept == FHIR_JSON:
         content = bundle(found, said, session(said.document), call.base, call.now)
@@ -60,6 +64,12 @@ async def session_summary(call: Call, store: Store) -> Reply:
     content = html.html(document) if call.accept == "text/html" else await in_turn(pdf.pdf, document, paper)
     headers = (("Content-Security-Policy", html.POLICY), ("Content-Language", language))
     return Reply(200, content, type=call.type, id=call.id, headers=headers, patient=whose, media_type=call.accept)
+
+
+def _edges(given: Asked, name: str, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
+    """The time that a parameter covers; days are those of the client."""
+    text = None if given.date(name) is None else given.text(name)
+    return None if text is None else edges(text, zone)
 
 
 async def _pictures(call: Call, found: Gathered, said: Told, choices: HomeworkPolicy) -> tuple[Picture, ...]:

@@ -16,6 +16,7 @@ from fhir_mappings.summary import SAID, Form, form
 from schemas import dates, json
 from schemas.instrument import Code
 from schemas.instruments import instruments
+from schemas.library import localised
 from schemas.measures import measures
 from service.call import Call
 from service.operations.stats import tokens
@@ -84,8 +85,13 @@ def time_of(since: datetime | None, until: datetime, zone: tzinfo) -> Time:
     return Time(since, since or until - _USUAL, until, zone)
 
 
-async def gathered(call: Call, store: Store, patient: Held, time: Time, requests: Iterable[str]) -> Gathered:
-    """What there is of this time; of assignments only those based on `requests`, where any are given."""
+async def gathered(
+    call: Call, store: Store, patient: Held, time: Time, requests: Iterable[str], language: str
+) -> Gathered:
+    """What there is of this time; of assignments only those based on `requests`, where any are given.
+
+    Forms are told of in the language, where they are translated.
+    """
     whose = ("patient", patient.reference.removeprefix("Patient/"))
     since = dates.instant(time.start)
     based = [("based-on", ",".join(requests))] if requests else []
@@ -102,7 +108,7 @@ async def gathered(call: Call, store: Store, patient: Held, time: Time, requests
     ratings = await of("Observation", ("combo-code", rated), settled, ("date", f"ge{since}"), ("_sort", "date"))
     said = ("status", ",".join(sorted(SAID)))
     responses = await of("QuestionnaireResponse", said, ("authored", f"ge{since}"), ("_sort", "authored"))
-    forms = await _forms(call, store, responses)
+    forms = await _forms(call, store, responses, language)
     flags = await of("Flag")
     return Gathered(patient, time, tasks, reviews, scores, ratings, responses, flags, forms)
 
@@ -137,7 +143,7 @@ def of_bytes(reference: str, raw: bytes) -> Held:
     return Held(reference, raw, body)
 
 
-async def _forms(call: Call, store: Store, responses: Iterable[Held]) -> dict[str, Form]:
+async def _forms(call: Call, store: Store, responses: Iterable[Held], language: str) -> dict[str, Form]:
     """The forms that are answered in responses whose items do not repeat their questions, by their canonicals."""
     named = {each.body.get("questionnaire", "") for each in responses if not _repeats(each.body)}
     urls = sorted({each.partition("|")[0] for each in named if each and not each.startswith("#")})
@@ -148,7 +154,7 @@ async def _forms(call: Call, store: Store, responses: Iterable[Held]) -> dict[st
     found = await find(call, store, "Questionnaire", [("url", wanted), ("_sort", "_lastUpdated")], letter, _MOST)
     made: dict[str, Form] = {}
     for each in found:
-        url, version, read = _read(each.json(store.codec))
+        url, version, read = _read(each.json(store.codec), language)
         made[url] = made[f"{url}|{version}"] = read
     return made
 
@@ -158,6 +164,6 @@ def _repeats(response: JsonObject) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _read(raw: bytes) -> tuple[str, str, Form]:
-    body = json.parse(raw)
+def _read(raw: bytes, language: str) -> tuple[str, str, Form]:
+    body = localised(json.parse(raw), language)
     return body.get("url", ""), body.get("version", ""), form(body)

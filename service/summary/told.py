@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/composition.html
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from fhir_mappings import adherence, course
@@ -44,10 +45,14 @@ class Told:
 def told(gathered: Gathered, choices: HomeworkPolicy, language: str) -> Told:
     """The summary in one of our languages."""
     say, time = words.part("insight", language), gathered.time
+    first, last = (
+        time.start.astimezone(time.zone).date(),
+        (time.until - timedelta.resolution).astimezone(time.zone).date(),
+    )
     occurrences = [
         each
         for each in adherence.occurrences((held.body for held in gathered.tasks), time.zone)
-        if time.start.astimezone(time.zone).date() <= each.day <= time.until.astimezone(time.zone).date()
+        if first <= each.day <= last
     ]
     series = facts.series(occurrences, (each.body for each in gathered.ratings), say["not-named"])
     courses = _courses(gathered, choices)
@@ -57,8 +62,8 @@ def told(gathered: Gathered, choices: HomeworkPolicy, language: str) -> Told:
     document = SummaryDocument(
         language=language,
         client=_name(gathered.patient.body),
-        until=time.until.astimezone(time.zone).date(),
-        since=facts.day(time.since, time.zone),
+        until=last,
+        since=first,
         assigned=tuple(_assigned(each, say) for each in series),
         words=tuple(ClientWords(each.text, each.about, facts.day(each.at, time.zone)) for each in said),
         barriers=tuple(_barriers(occurrences, language)),

@@ -234,6 +234,31 @@ async def test_is_a_page_in_the_readers_language(clinic: Clinic, language: str) 
     assert 'alt="PHQ-9. ' in answer.text
 
 
+async def test_tells_of_forms_in_the_readers_language_and_from_when(clinic: Clinic) -> None:
+    text = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/translation", "extension": [
+        {"url": "lang", "valueCode": "es"}, {"url": "content", "valueString": "¿Qué notó?"}]}]}  # fmt: skip
+    form = {
+        "resourceType": "Questionnaire", "id": "noticed", "url": "https://a.test/noticed", "version": "1", "status": "active",
+        "language": "en", "title": "Noticing",
+        "item": [{"linkId": "i", "type": "text", "text": "What did you notice?", "_text": text}],
+    }  # fmt: skip
+    said = told("new", 2, "Nada nuevo") | {
+        "questionnaire": "https://a.test/noticed|1",
+        "item": [{"linkId": "i", "answer": [{"valueString": "Nada nuevo"}]}],
+    }
+    await clinic.put(form, said)
+    for language, question in (("en", "What did you notice?"), ("es", "¿Qué notó?")):
+        page = await clinic.system.get(f"Patient/ann/$session-summary?language={language}&_format=text/html")
+        assert f"Noticing: {question}" in page.text
+    await clinic.put({"resourceType": "Encounter", "id": "last", "status": "entered-in-error", "class": {"code": "AMB"},
+                      "subject": to("Patient/ann")})  # fmt: skip
+    zone = {"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": "Europe/Berlin"}
+    await clinic.put({"resourceType": "Patient", "id": "ann", "extension": [zone]})
+    # Four weeks, of days that are the client's own.
+    page = await clinic.system.get("Patient/ann/$session-summary?_format=text/html&end=2026-02-28")
+    assert "From 1 February 2026 to 28 February 2026" in page.text
+
+
 async def test_is_a_pdf_where_one_is_asked_for(clinic: Clinic) -> None:
     await furnish(clinic)
     answer = await clinic.system.get("Patient/ann/$session-summary?paper=letter", headers={"Accept": "application/pdf"})
