@@ -28,6 +28,8 @@ GOAL: Final = "http://hl7.org/fhir/StructureDefinition/resource-pertainsToGoal"
 _NO_BARRIER: Final = frozenset(("window-elapsed",))
 """Reasons that the server gives: they say nothing of what got in the way."""
 _WHOLE_DAY: Final = timedelta(hours=20)
+_LONGEST_DAY: Final = timedelta(hours=26)
+"""A day on which the clocks go back has 25 hours."""
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _OUTCOMES: Final = {"completed": DONE, "failed": NOT_DONE, "rejected": LEFT_OUT, "on-hold": LEFT_OUT}
 
@@ -54,6 +56,8 @@ class Occurrence:
     settings: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     barriers: tuple[str, ...] = ()
+    is_long: bool = False
+    """Whether there is more than one day for it, so that it is of no weekday."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,7 @@ def _occurrence(
         _settings(task) or _settings(head),
         _formats(task) or _formats(head),
         _barriers(task),
+        _is_long(window),
     )
 
 
@@ -183,6 +188,11 @@ def _repeated(task: Mapping[str, Any]) -> tuple[int, int]:
     times = int(task.get("restriction", {}).get("repetitions", 1))
     found = progress(task) if times > 1 else None
     return (0, 1) if found is None else (min(found[0], times), times)
+
+
+def _is_long(window: Mapping[str, Any]) -> bool:
+    start, end = window.get("start"), window.get("end")
+    return bool(start and end) and dates.interval(str(end)).hi - dates.interval(str(start)).lo > _LONGEST_DAY
 
 
 def _is_short(window: Mapping[str, Any]) -> bool:
@@ -262,7 +272,7 @@ BY: Final[Mapping[str, Callable[[Occurrence], Iterable[str]]]] = {
     "hour": lambda each: () if each.hour is None else (f"{each.hour:02d}",),
     "setting": lambda each: each.settings,
     "week": lambda each: (str(each.day - timedelta(days=each.day.weekday())),),
-    "weekday": lambda each: (WEEKDAYS[each.day.weekday()],),
+    "weekday": lambda each: (WEEKDAYS[each.day.weekday()],) if not each.is_long else (),
 }
 """What occurrences can be grouped by; one without such a thing is in no group, one with several is in each."""
 

@@ -58,7 +58,8 @@ def told(gathered: Gathered, choices: HomeworkPolicy, language: str) -> Told:
     courses = _courses(gathered, choices)
     said = list(_words(gathered))[-_MOST_WORDS:]
     flags = [each for each in gathered.flags if facts.raised(each.body, time.since)]
-    proposals = [each for each in gathered.reviews if each.body.get("intent") == "proposal"]
+    # One that was said yes to is answered; its Task stays accepted.
+    proposals = [each for each in gathered.reviews if _waits(each.body)]
     document = SummaryDocument(
         language=language,
         client=_name(gathered.patient.body),
@@ -69,7 +70,7 @@ def told(gathered: Gathered, choices: HomeworkPolicy, language: str) -> Told:
         barriers=tuple(_barriers(occurrences, language)),
         measures=tuple(_measure(each, gathered, say, language) for each in courses),
         flags=tuple(_flag(each.body, gathered) for each in flags),
-        proposals=tuple(_proposal(each.body, say) for each in proposals),
+        proposals=tuple(_proposal(each.body, series, say) for each in proposals),
         discuss=tuple(_discuss(gathered, series, courses, say)),
     )
     about = {
@@ -161,10 +162,20 @@ def _flag(flag: JsonObject, gathered: Gathered) -> RaisedFlag:
     return RaisedFlag(text, on, flag.get("status") != "active")
 
 
-def _proposal(task: JsonObject, say: Mapping[str, str]) -> Proposal:
-    codes = [each.get("code", "") for each in task.get("code", {}).get("coding", ())]
-    title = next((say[f"proposal.{code}"] for code in codes if f"proposal.{code}" in say), say["proposal.step-up"])
-    return Proposal(title, str(task.get("description", "")))
+def _waits(task: JsonObject) -> bool:
+    return task.get("intent") == "proposal" and task.get("status") in ("requested", "received")
+
+
+def _proposal(task: JsonObject, series: Sequence[Series], say: Mapping[str, str]) -> Proposal:
+    """What is proposed of which assignment, and why: in the reader's language where a rule of ours says so."""
+    kinds, rules = (
+        [each.get("code", "") for each in task.get(name, {}).get("coding", ())] for name in ("code", "reasonCode")
+    )
+    title = next((say[f"proposal.{code}"] for code in kinds if f"proposal.{code}" in say), say["proposal.step-up"])
+    looked_at = {row.get("valueReference", {}).get("reference") for row in task.get("input", ())}
+    about = next((each.title for each in series if looked_at & set(each.sources)), None)
+    why = next((say[f"proposal.why.{code}"] for code in rules if f"proposal.why.{code}" in say), None)
+    return Proposal(f"{title} ({about})" if about else title, why or str(task.get("description", "")))
 
 
 def _unreviewed(gathered: Gathered) -> list[Held]:

@@ -217,3 +217,15 @@ async def test_across_clients_asks_for_all_of_them_and_for_enough(clinic: Clinic
         said = plain(await asked(http, path))
         assert said["n"] == 5
     assert -1 <= said["low"] <= said["r"] <= said["high"] <= 1
+
+
+async def test_what_has_several_days_is_of_no_weekday(clinic: Clinic) -> None:
+    long = {"start": START.isoformat(), "end": (START + timedelta(days=2)).isoformat()}
+    night = {"start": START.isoformat(), "end": (START + timedelta(hours=8)).isoformat()}
+    day = {"start": START.date().isoformat(), "end": START.date().isoformat()}
+    await clinic.put(
+        *(task(f"t{at}", 0, DONE, restriction={"period": each}) for at, each in enumerate((long, night, day)))
+    )
+    rows = await asked(clinic.system, "Patient/ann/$adherence?by=weekday")
+    assert plain(rows)["planned"] == 3
+    assert [(each["value"], each["planned"]) for each in parts(rows, "group")] == [("monday", 2)]

@@ -259,6 +259,19 @@ async def test_tells_of_forms_in_the_readers_language_and_from_when(clinic: Clin
     assert "From 1 February 2026 to 28 February 2026" in page.text
 
 
+async def test_proposals_that_wait_are_told_in_the_readers_language_with_what_they_are_about(clinic: Clinic) -> None:
+    rule = {"coding": [{"system": f"{BASE}/CodeSystem/shaping-rule", "code": "not-done"}], "text": "It did not happen."}
+    evidence = {"type": {"text": "evidence"}, "valueReference": to("Task/now1")}
+    await furnish(clinic)
+    proposal = (await clinic.system.get("Task/proposal")).json() | {"reasonCode": rule, "input": [evidence]}
+    await clinic.put(proposal)
+    page = (await clinic.system.get("Patient/ann/$session-summary?language=de&_format=text/html")).text
+    assert "Ein nächster Schritt (Breathe slowly): Es kam mehrmals hintereinander nicht dazu." in page
+    await clinic.put(proposal | {"status": "accepted"})
+    page = (await clinic.system.get("Patient/ann/$session-summary?language=de&_format=text/html")).text
+    assert "Ein nächster Schritt" not in page
+
+
 async def test_is_a_pdf_where_one_is_asked_for(clinic: Clinic) -> None:
     await furnish(clinic)
     answer = await clinic.system.get("Patient/ann/$session-summary?paper=letter", headers={"Accept": "application/pdf"})
