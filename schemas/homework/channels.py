@@ -39,7 +39,7 @@ class SetReminders(Model):
     zone: Annotated[str, Field(max_length=64, examples=["Europe/Madrid"])] | None = Field(
         default=None, description="Time zone; otherwise the client's own"
     )
-    language: ReminderLanguage = "en"
+    language: ReminderLanguage | None = Field(default=None, description="What the client prefers, if not said")
     discreet: bool = Field(default=True, description="Whether it does not even say that it is about homework")
     email: Address | None = Field(default=None, description="A mailbox, for the channel email")
     push_url: Address | None = Field(default=None, description="An https address of the app, for the channel push")
@@ -60,7 +60,7 @@ class NewCalendarLink(Model):
     """A way into a client's calendar."""
 
     details: bool = Field(default=False, description="Whether it shows what things are called, which others may see")
-    language: ReminderLanguage = "en"
+    language: ReminderLanguage | None = Field(default=None, description="What the client prefers, if not said")
 
 
 class CalendarLink(Model):

@@ -15,6 +15,7 @@ from service.call import Reply
 from service.errors import BadRequest, HearthError, NotFound
 from service.homework_api import refusals
 from service.homework_api.ask import Ask
+from service.operations.chart import preferred
 from service.reminders import rules
 from service.reminders.rules import Rules
 from service.webhooks import deliveries, registrations
@@ -32,6 +33,11 @@ def _pointed() -> Iterator[None]:
     except HearthError as refusal:
         refusals.name_members(refusal)
         raise
+
+
+async def _language(ask: Ask, client: str) -> str:
+    """The one asked for, else that of the client."""
+    return ask.body.language or preferred(await ask.seen("Patient", client) or {})
 
 
 def _at(moment: datetime | None) -> str | None:
@@ -56,7 +62,7 @@ async def set_reminders(ask: Ask) -> Reply:
             at=body.at,
             channels=body.channels,
             zone=body.zone,
-            language=body.language,
+            language=await _language(ask, client),
             discreet=body.discreet,
             opted_out=not body.on,
             **quiet,
@@ -106,7 +112,8 @@ async def calendar_links(ask: Ask) -> Reply:
 async def add_calendar_link(ask: Ask) -> Reply:
     """A new link; its address is shown this once."""
     client = ask.ids["client"]
-    made, token = await links.make(ask.call, ask.store, client, details=ask.body.details, language=ask.body.language)
+    language = await _language(ask, client)
+    made, token = await links.make(ask.call, ask.store, client, details=ask.body.details, language=language)
     return ask.about(client, ask.reply(_link(made, _feed(ask, token)), 201))
 
 

@@ -51,6 +51,11 @@ def language_of(given: Asked, patient: dict[str, Any]) -> str:
         if _bare(text) not in words.LANGUAGES:
             raise malformed("language", f"language={text[:32]} is not spoken here; {', '.join(words.LANGUAGES)} are")
         return _bare(text)
+    return preferred(patient)
+
+
+def preferred(patient: dict[str, Any]) -> str:
+    """The language that the Patient prefers as far as we speak it, else English."""
     known = sorted(patient.get("communication", ()), key=lambda each: not each.get("preferred", False))
     codes = [coding.get("code", "") for each in known for coding in each.get("language", {}).get("coding", ())]
     codes.append(patient.get("language", ""))
