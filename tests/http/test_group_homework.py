@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 import httpx
 import pytest
@@ -226,3 +227,33 @@ def test_a_counter_is_told_only_when_enough_members_counted() -> None:
     assert group_work.counter([("a", 2), ("a", 1), ("b", 4), ("c", 0)], 3, 2) == 7
     assert group_work.counter([("a", 2), ("b", 0), ("c", 0)], 3, 2) is None
     assert group_work.counter([("a", 2), ("b", 4)], 2, 3) is None
+
+
+async def test_an_answer_does_its_own_clients_homework_however_large_the_group_is(clinic: Clinic) -> None:
+    form = {"resourceType": "Questionnaire", "id": "q", "url": "https://a.test/q", "version": "1", "status": "active"}
+    await clinic.put(form | {"item": [{"linkId": "i", "type": "string", "text": "What?"}]})
+    asked = {"type": {"text": "questionnaire"}, "valueCanonical": "https://a.test/q|1"}
+    share = {
+        "resourceType": "Task", "status": "ready", "intent": "instance-order", "basedOn": [to("ServiceRequest/r")],
+        "input": [asked],
+    }  # fmt: skip
+    # Of so many not all are looked at, whichever end is begun at.
+    first, last = str(UUID(int=0)), str(UUID(int=2**128 - 1))
+    whose = {str(UUID(int=at)): "ben" for at in range(1, 202)} | {first: "ann", last: "cas"}
+    entries = [
+        {
+            "request": {"method": "PUT", "url": f"Task/{name}"},
+            "resource": share | {"id": name, "for": to(f"Patient/{who}"), "owner": to(f"Patient/{who}")},
+        }
+        for name, who in whose.items()
+    ]
+    sent = await clinic.system.post("", json={"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert sent.status_code == 200, sent.text
+    for name, own in (("ann", first), ("cas", last)):
+        answer = {
+            "resourceType": "QuestionnaireResponse", "id": name, "status": "completed", "questionnaire": "https://a.test/q|1",
+            "subject": to(f"Patient/{name}"), "basedOn": [to("ServiceRequest/r")], "authored": NOW.isoformat(),
+            "item": [{"linkId": "i", "answer": [{"valueString": "A hello"}]}],
+        }  # fmt: skip
+        await clinic.put(answer)
+        assert (await read(clinic, f"Task/{own}"))["status"] == "completed"
