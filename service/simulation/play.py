@@ -16,7 +16,7 @@ from fhir_mappings.occurrence import OCCURRENCE, named
 from schemas import dates, library
 from service.call import Call
 from service.engine import Engine
-from service.homework import escalation, horizon, proposals, weekly, windows
+from service.homework import escalation, horizon, plan_reviews, proposals, weekly, windows
 from service.homework.authority import found
 from service.homework.policy import HomeworkPolicy
 from service.homework.policy import keep as keep_policy
@@ -106,6 +106,7 @@ class Play:
             await weekly.tally(self._engine, self._tenant, self._moment(day, _NIGHT))
         if day and day % 7 == 0:
             await proposals.propose(self._engine, self._tenant, self._moment(day, _NIGHT))
+            await plan_reviews.ask(self._engine, self._tenant, self._moment(day, _NIGHT))
 
     async def _open(self) -> None:
         """The therapists, and who is on call."""
@@ -123,7 +124,7 @@ class Play:
                 self.tally.clients += 1
             elif rest == 0:
                 await self._then(self._session_at(client, day), self._sessions.later, client, number)
-            if client.risk:
+            if client.risk or rest == 1:  # whoever else needs a look gets it a little later
                 await self._then(self._moment(day, _MORNING), self._sessions.risk_looked_at, client, day)
             await self._then(self._moment(day, time(12), client.zone), self._homework, client, day)
             if rest == 6:
@@ -153,12 +154,15 @@ class Play:
 
     async def _occurrence(self, call: Call, store: Store, client: Client, day: int, task: JsonObject) -> None:
         """What the client does about one occurrence, if this is the day on which they do."""
+        key = named(task, OCCURRENCE)
+        if key is None:  # a member's share of what a group does, of which there are times
+            return
         zone = ZoneInfo(client.zone)
         first, last = (dates.interval(task["restriction"]["period"][each]).lo for each in ("start", "end"))
         begins, ends = ((each.astimezone(zone).date() - self._begin).days for each in (first, last))
         name = str(task.get("instantiatesCanonical", "")).partition("|")[0].rpartition("/")[2]
         # Named by its day and slot: the ids of a series are new each time it is played.
-        slot = f"{name} {(named(task, OCCURRENCE) or '').partition('/')[2]}"
+        slot = f"{name} {key.partition('/')[2]}"
         if course.day_of(client, begins, ends - begins + 1, slot) != day:
             return
         became = course.outcome(client, day, self._day(day).weekday(), slot)

@@ -11,7 +11,7 @@ from fhir_mappings.prescription import Assignment
 from fhir_mappings.risk import REVIEW_CODE, WAITING
 from schemas import dates, library
 from service.call import Call
-from service.homework.authority import found
+from service.homework.authority import SERVICE, found
 from service.simulation import course, records
 from service.simulation.acting import put, together
 from service.simulation.population import PROGRAMMES, Client
@@ -27,6 +27,8 @@ _TAKEN: Final = 0.75
 _ACCEPTED: Final = 0.5
 _DECLINED: Final = 0.75
 _MOST: Final = 60
+_PRACTICE: Final = replace(SERVICE, client_id="practice")
+"""The practice's own program: what it writes is by people, and has the consequences of that."""
 _RATED_EVERY: Final = 28
 _GROUP: Final = 8
 _CHALLENGE: Final = "kindness-challenge"
@@ -104,16 +106,20 @@ class Sessions:
         await together(call, store, [("", each) for each in written])
 
     async def _answered(self, call: Call, store: Store, client: Client, number: int) -> list[JsonObject]:
-        """The proposals that the therapist says yes or no to; some wait for another day."""
-        asked = [("patient", client.id), ("code", "review-proposal"), ("status", "requested")]
+        """The proposals that the therapist says yes or no to, and the look at the whole plan; some wait for another day."""
+        asked = [("patient", client.id), ("code", "review-proposal,plan-review"), ("status", "requested")]
         chance = client.chance(number * 7, "proposals")
         answered = []
         for each in await found(call, store, "Task", [*asked, ("_sort", "authored-on")], _MOST):
-            throw = chance.random()
-            if throw < _DECLINED:
-                status = "accepted" if throw < _ACCEPTED else "rejected"
-                reason = {} if status == "accepted" else {"statusReason": {"text": "We will wait with it."}}
-                answered.append({**each.resource(store.codec), "id": each.id, "status": status, **reason})
+            throw, task = chance.random(), {**each.resource(store.codec), "id": each.id}
+            if throw >= _DECLINED:
+                continue
+            if task["intent"] != "proposal":
+                answered.append({**task, "status": "completed"})
+            elif throw < _ACCEPTED:
+                answered.append({**task, "status": "accepted"})
+            else:
+                answered.append({**task, "status": "rejected", "statusReason": {"text": "We will wait with it."}})
         return answered
 
     async def planned(self, call: Call, store: Store, client: Client, number: int) -> None:
@@ -133,6 +139,7 @@ class Sessions:
 
     async def risk_looked_at(self, call: Call, store: Store, client: Client, day: int) -> None:
         """Reviews of what told of risk are taken and completed within a day or two; the last ones wait."""
+        call = replace(call, grant=_PRACTICE)
         asked = [
             ("patient", client.id),
             ("code", REVIEW_CODE),

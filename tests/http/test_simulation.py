@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from fhir_mappings import risk
 from schemas import library
 from service import tenants
 from service.simulation.play import Play, Tally
@@ -43,7 +44,7 @@ async def furnish(house: Any) -> None:
         assert (await http.post("", json=bundle)).status_code == 200
 
 
-async def played(house: Any, seed: int = 3, clients: int = CLIENTS, weeks: int = WEEKS) -> Tally:
+async def played(house: Any, seed: int = 41, clients: int = CLIENTS, weeks: int = WEEKS) -> Tally:
     engine = house.app.engine
     async with engine.database.connection(0) as connection:
         tenant = await tenants.find(connection, house.name)
@@ -155,6 +156,20 @@ async def test_there_is_something_to_see_in_a_session(clinic: tuple[Any, Tally])
     assert rated
     assert {each["device"]["reference"] for each in watched}
     assert len({each["focus"][0]["reference"] for each in weekly}) > CLIENTS
+
+
+async def test_what_tells_of_risk_is_looked_at_and_what_is_proposed_is_answered(clinic: tuple[Any, Tally]) -> None:
+    house, _ = clinic
+    async with house.client(await house.token()) as http:
+        reviews = await everything(http, "Task?code=clinician-risk-review")
+        flags = {each["id"]: each for each in await everything(http, "Flag")}
+        proposals = await everything(http, "Task?code=review-proposal")
+    assert reviews
+    for review in reviews:
+        lowered = flags[str(risk.flag_of(review))]["status"] == "inactive"
+        assert lowered is (review["status"] == "completed")
+    assert {each["status"] for each in proposals} <= {"requested", "accepted", "rejected"}
+    assert proposals
 
 
 async def test_a_group_does_something_together(clinic: tuple[Any, Tally]) -> None:
