@@ -33,14 +33,15 @@ async def operated(ask: Ask, name: str, client: str, params: Sequence[tuple[str,
 
 
 async def courses(ask: Ask) -> Reply:
-    """The course of measures, and what published rules say of its change."""
+    """The course of measures, of those asked for or of all that were taken, and what published rules say of its change."""
     query, client = ask.query, ask.ids["client"]
     asked = query.measure.split(",") if query.measure else [code for system, code in measures() if system == LOINC]
     params = [("code", f"{LOINC}|{each.strip()}") for each in asked]
     params += [(name, value) for name, value in (("start", query.start), ("end", query.end)) if value]
     told = await operated(ask, "trend", client, params)
     chart = f"{ask.call.base}/Patient/{client}/$chart?kind=score&code={{measure}}"
-    return ask.listed(mapping.courses(told, chart), None)
+    found = mapping.courses(told, chart)
+    return ask.listed(found if query.measure else [each for each in found if each.count], None)
 
 
 async def adherence(ask: Ask) -> Reply:

@@ -464,6 +464,8 @@ async def test_pictures_and_pages_are_where_the_answers_say(practice: Any, kim: 
     }
     assert (await practice.system.post("Observation", json=score)).status_code == 201
     (course,) = (await kim.get("clients/robin/measures?measure=44261-6")).json()["items"]
+    assert (await kim.get("clients/robin/measures")).json()["items"] == [course]
+    assert [each["count"] for each in (await kim.get("clients/robin/measures?measure=70274-6")).json()["items"]] == [0]
     adherence = (await kim.get("clients/robin/adherence")).json()
     summary = (await kim.get("clients/robin/summary")).json()
     for address, media_type in (
